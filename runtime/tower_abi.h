@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+ *
+ * The contract between generated code and the runtime, and all that one knows of the other.
+ * The compiler static_asserts the layouts below when it emits code; the runtime compiles against them.
+ * Any change raises TOWER_ABI_VERSION. */
+#ifndef TOWER_ABI_H
+#define TOWER_ABI_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define TOWER_ABI_MAGIC 0x52574f54u /* "TOWR" */
+#define TOWER_ABI_VERSION 1u
+
+/* The runtime's side of a running program (its thread pool); opaque to generated code. */
+typedef struct tower_rt tower_rt;
+
+/* Operands of one call of an entry point. `buffers` holds one pointer for every argument of the entry, in the order of
+ * the manifest, then one for every result that is not an updated argument. Each points to a contiguous, row-major tensor,
+ * aligned to 64 bytes where the runtime allocated it and to its element where it is a mapped column. `extents` holds the
+ * run-time sizes: one for every dimension that the manifest shows as -1, in order of arguments, then of results. */
+typedef struct tower_call {
+  void *const *buffers;
+  const int64_t *extents;
+  void *arena; /* `arena_bytes` of the entry, aligned to 64 bytes; contents need not survive between calls */
+  tower_rt *runtime;
+} tower_call;
+
+/* What an entry point returns. */
+enum tower_status {
+  TOWER_OK = 0,
+  TOWER_ID_OUT_OF_RANGE = 1, /* an id beyond its table's capacity */
+};
+
+typedef int32_t (*tower_entry)(const tower_call *call);
+
+/* The one exported symbol of a compiled model is `tower_program`, of this type. `manifest` is JSON text (docs/Manifest.md):
+ * tensors, entry points with their arguments, arena sizes, the spec. Entries are in the manifest's order. */
+typedef struct tower_program_v1 {
+  uint32_t magic;
+  uint32_t version;
+  const char *manifest;
+  int64_t manifest_bytes;
+  const tower_entry *entries;
+  int64_t num_entries;
+} tower_program_v1;
+
+extern const tower_program_v1 tower_program;
+
+/* ---- What generated code may call (besides memcpy and memset) ---- */
+
+/* Runs body(frame, 0) ... body(frame, pieces - 1), in any order, on any thread, and returns when all are done.
+ * How work is cut into pieces depends on the problem alone, never on the number of threads. */
+typedef void (*tower_body)(void *frame, int64_t piece);
+void tower_rt_parallel(tower_rt *runtime, tower_body body, void *frame, int64_t pieces);
+
+/* All random numbers are Philox4x32-10 with key = (seed, stream), stream = FNV-1a-32 of a name in the model. */
+
+/* positions[i] = place in the training pairs of the i-th pair of the batch at `step`: an epoch is a keyed bijection of
+ * [0, total) (Feistel network with cycle walking), cut into floor(total / batch) batches; the rest is dropped. */
+void tower_rt_sample_pairs(uint64_t seed, uint32_t stream, uint64_t step, int64_t batch, int64_t total,
+                           int32_t *positions);
+
+/* rows[i] uniform in [0, total), with replacement. */
+void tower_rt_sample_uniform(uint64_t seed, uint32_t stream, uint64_t step, int64_t count, int64_t total,
+                             int32_t *rows);
+
+/* mask[f] = 1 where feature f of `features` is masked. order == NULL: `masked` features drawn at random without
+ * replacement. Else a seed feature s is drawn and masked with order[s * features + 0 .. masked - 2], the other features
+ * by falling mutual information with s (paper, section 4.2.1). */
+void tower_rt_feature_mask(uint64_t seed, uint32_t stream, uint64_t step, int64_t features, int64_t masked,
+                           const int32_t *order, uint8_t *mask);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
