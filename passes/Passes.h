@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Constructors, options and registration of every pass of towerc; Passes.td describes them.
+#ifndef TOWER_PASSES_PASSES_H
+#define TOWER_PASSES_PASSES_H
+
+#include "mlir/Pass/Pass.h"
+
+namespace tower {
+
+#define GEN_PASS_DECL
+#define GEN_PASS_REGISTRATION
+#include "passes/Passes.h.inc"
+
+} // namespace tower
+
+#endif
