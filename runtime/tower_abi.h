@@ -19,9 +19,10 @@ extern "C" {
 typedef struct tower_rt tower_rt;
 
 /* Operands of one call of an entry point. `buffers` holds one pointer for every argument of the entry, in the order of
- * the manifest, then one for every result that is not an updated argument. Each points to a contiguous, row-major tensor,
- * aligned to 64 bytes where the runtime allocated it and to its element where it is a mapped column. `extents` holds the
- * run-time sizes: one for every dimension that the manifest shows as -1, in order of arguments, then of results. */
+ * the manifest, then one for every result that is not an updated argument. Each points to a contiguous, row-major
+ * tensor, aligned to 64 bytes where the runtime allocated it and to its element where it is a mapped column. `extents`
+ * holds the run-time sizes: one for every dimension that the manifest shows as -1, in order of arguments, then of
+ * results. */
 typedef struct tower_call {
   void *const *buffers;
   const int64_t *extents;
@@ -37,8 +38,9 @@ enum tower_status {
 
 typedef int32_t (*tower_entry)(const tower_call *call);
 
-/* The one exported symbol of a compiled model is `tower_program`, of this type. `manifest` is JSON text (docs/Manifest.md):
- * tensors, entry points with their arguments, arena sizes, the spec. Entries are in the manifest's order. */
+/* The one exported symbol of a compiled model is `tower_program`, of this type. `manifest` is JSON text
+ * (docs/Manifest.md): tensors, entry points with their arguments, arena sizes, the spec. Entries are in the manifest's
+ * order. */
 typedef struct tower_program_v1 {
   uint32_t magic;
   uint32_t version;
@@ -69,8 +71,8 @@ void tower_rt_sample_uniform(uint64_t seed, uint32_t stream, uint64_t step, int6
                              int32_t *rows);
 
 /* mask[f] = 1 where feature f of `features` is masked. order == NULL: `masked` features drawn at random without
- * replacement. Else a seed feature s is drawn and masked with order[s * features + 0 .. masked - 2], the other features
- * by falling mutual information with s (paper, section 4.2.1). */
+ * replacement. Else a seed feature s is drawn and masked with order[s * (features - 1) + 0 .. masked - 2]: row s of order
+ * has the other features by falling mutual information with s (paper, section 4.2.1). */
 void tower_rt_feature_mask(uint64_t seed, uint32_t stream, uint64_t step, int64_t features, int64_t masked,
                            const int32_t *order, uint8_t *mask);
 

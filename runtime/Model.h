@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// A compiled model at run time: its tensors, its data, and calls of its entry points.
+#ifndef TOWER_RUNTIME_MODEL_H
+#define TOWER_RUNTIME_MODEL_H
+
+#include "runtime/Dataset.h"
+#include "runtime/Inputs.h"
+#include "runtime/Manifest.h"
+#include "runtime/Pool.h"
+#include "runtime/Tensors.h"
+#include "runtime/tower_abi.h"
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace tower::rt {
+
+/// Which tower embeds.
+enum class Side { Query, Item };
+
+/// Checks magic and version of a program, then reads its manifest (once per Model, or alone for `info`).
+Manifest readManifest(const tower_program_v1 &program);
+
+/// Which items a query leaves out of its answers: for query i rows [offsets[i], offsets[i + 1]), rising.
+struct Excluded {
+  std::vector<int64_t> offsets{0}; // queries + 1
+  std::vector<int32_t> rows;
+
+  /// Ends the list of the next query; sorts `items` and drops repeats.
+  void add(std::vector<int32_t> items);
+};
+
+/// Not for use by two threads at once.
+class Model {
+public:
+  /// Checks that the data fits the program (checkData), allocates tensors (zeroed) and the arena. Program, data and
+  /// pool must outlive the model. Throws Error.
+  Model(const tower_program_v1 &program, const Dataset &data, Pool &pool);
+  Model(const Model &) = delete;
+
+  const Manifest &manifest() const { return info; }
+  const Dataset &dataset() const { return data; }
+  Pool &threads() const { return pool; }
+  Tensors &tensors() { return block; }
+  const Tensors &tensors() const { return block; }
+  /// Bytes of the arena, shared by all entries.
+  size_t arenaBytes() const { return arena.size(); }
+
+  /// First values of all tensors.
+  void initialize(uint64_t seed) { block.initialize(data, seed, pool); }
+
+  /// The pairs that are trained on: by default the data's split `train`. What the spans point to must outlive the
+  /// model. Throws Error if there are fewer than a batch, or no weights where the model wants some.
+  void setTrainingPairs(const Pairs &pairs);
+  /// floor(training pairs / batch).
+  int64_t stepsPerEpoch();
+  /// The spec's `steps`, or `epochs` x stepsPerEpoch(); `epochs` > 0 overrides both.
+  int64_t totalSteps(int64_t epochs = 0);
+
+  /// Runs training step `step` (0, 1, ...) and updates the tensors. `rate`: rateFactor. The result holds the values of
+  /// the entry's results (manifest: loss, loss/NAME, ...) until the next call.
+  std::span<const float> trainStep(int64_t step, uint64_t seed, float rate);
+  /// Names of trainStep's results.
+  std::vector<std::string> lossNames() const;
+
+  /// Embeds rows of the side's entity: out has rows.size() x dim floats.
+  void embed(Side side, std::span<const int32_t> rows, std::span<float> out);
+  /// All rows of the side's entity, in order: rows x dim.
+  std::vector<float> embedAll(Side side);
+
+  /// The k best catalogue rows for each query: scores fall, ties by row number; row -1 and score -inf where fewer are
+  /// left. `queries` has n x dim floats, `catalogue` items x dim, `scores` and `rows` n x k. excluded.offsets has n + 1
+  /// numbers.
+  void score(std::span<const float> queries, std::span<const float> catalogue, const Excluded &excluded, int64_t k,
+             std::span<float> scores, std::span<int32_t> rows);
+
+private:
+  /// An entry with its operands: pointers that never change are set once, the others before each call.
+  struct Bound {
+    const EntryInfo *entry = nullptr;
+    tower_entry function = nullptr;
+    std::vector<void *> buffers;
+    std::vector<int64_t> extents;
+    std::vector<size_t> firstExtent;         // of every argument, then of every result
+    std::vector<std::vector<float>> results; // of known shape, where nobody gives a buffer
+  };
+
+  Bound &bound(const char *entry);
+  void bindArgument(Bound &bound, size_t index);
+  void setOperand(Bound &bound, size_t index, const void *pointer, std::initializer_list<int64_t> dims);
+  void setOperand(Bound &bound, ArgumentKind kind, const void *pointer, std::initializer_list<int64_t> dims);
+  void call(Bound &bound);
+  const Pairs &trainingPairs();
+
+  const tower_program_v1 &program;
+  const Dataset &data;
+  Pool &pool;
+  Manifest info;
+  Tensors block;
+  Memory arena;
+  std::map<std::string, Bound> bounds;
+  Pairs training;
+  std::vector<float> logProbability;
+  std::map<std::string, std::vector<int32_t>> miOrders; // by loss
+  std::map<std::string, int64_t> itemCounts;            // by entity
+  int64_t stepValue = 0, seedValue = 0;
+  float rateValue = 1;
+  std::vector<float> losses;
+};
+
+} // namespace tower::rt
+#endif
