@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // tower-opt: reads IR, runs the passes named on the command line, prints IR. For tests and for looking.
+#include "dialect/Tower.h"
 #include "mlir/IR/DialectRegistry.h"
 #include "mlir/InitAllDialects.h"
 #include "mlir/InitAllExtensions.h"
@@ -14,5 +15,6 @@ int main(int argc, char **argv) {
   mlir::DialectRegistry registry;
   mlir::registerAllDialects(registry);
   mlir::registerAllExtensions(registry);
+  registry.insert<tower::TowerDialect>();
   return mlir::asMainReturnCode(mlir::MlirOptMain(argc, argv, "towerc's pass driver\n", registry));
 }

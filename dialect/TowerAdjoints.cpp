@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The adjoint of each differentiable op, in tower ops. Each returns a gradient for each operand, null where there is
+// none.
+
+#include "dialect/Tower.h"
+
+using namespace mlir;
+using namespace tower;
+
+using Needed = llvm::function_ref<bool(Value)>;
+
+// The position of an operand among all operands of its op.
+static unsigned position(OpOperand &operand) { return operand.getOperandNumber(); }
+static unsigned position(MutableOperandRange range) { return range.begin()->getOperandNumber(); }
+
+static RowGradientType rowGradientOf(Value table) {
+  auto type = cast<RankedTensorType>(table.getType());
+  return RowGradientType::get(table.getContext(), type.getDimSize(0), type.getDimSize(1));
+}
+
+static Value columnSum(OpBuilder &builder, Location loc, Value gradient) {
+  auto type = cast<RankedTensorType>(gradient.getType());
+  return ColumnSumOp::create(builder, loc, type.clone({type.getDimSize(1)}), gradient);
+}
+
+SmallVector<Value> LookupOp::adjoint(OpBuilder &builder, ValueRange gradients, Needed needed) {
+  SmallVector<Value> result(getNumOperands());
+  if (needed(getTable()))
+    result[position(getTableMutable())] = RowGradientOp::create(
+        builder, getLoc(), rowGradientOf(getTable()), gradients[0], getIds(), getRows(), getMask(), getFeatureAttr());
+  return result;
+}
+
+SmallVector<Value> PooledLookupOp::adjoint(OpBuilder &builder, ValueRange gradients, Needed needed) {
+  SmallVector<Value> result(getNumOperands());
+  if (needed(getTable()))
+    result[position(getTableMutable())] = PooledRowGradientOp::create(
+        builder, getLoc(), rowGradientOf(getTable()), gradients[0], getOffsets(), getValues(), getRows(), getMask(),
+        getStep(), getSeed(), getPoolingAttr(), getLongestAttr(), getFeatureAttr(), getDropoutAttr(), getStreamAttr());
+  return result;
+}
+
+SmallVector<Value> SegmentLinearOp::adjoint(OpBuilder &builder, ValueRange gradients, Needed needed) {
+  SmallVector<Value> result(getNumOperands());
+  Value dy = gradients[0];
+  if (needed(getWeight()))
+    result[position(getWeightMutable())] = SegmentWeightGradOp::create(builder, getLoc(), getWeight().getType(),
+                                                                       getSegments(), getMask(), getDefaults(), dy);
+  if (llvm::any_of(getSegments(), needed)) {
+    auto op = SegmentInputGradOp::create(builder, getLoc(), TypeRange(getSegments()), dy, getWeight(), getMask());
+    for (auto [i, gradient] : llvm::enumerate(op.getSegments()))
+      if (needed(getSegments()[i]))
+        result[position(getSegmentsMutable()) + i] = gradient;
+  }
+  Value sums;
+  if ((getBias() && needed(getBias())) || llvm::any_of(getDefaults(), needed))
+    sums = columnSum(builder, getLoc(), dy);
+  if (getBias() && needed(getBias()))
+    result[position(getBiasMutable())] = sums;
+  if (llvm::any_of(getDefaults(), needed)) {
+    auto op = SegmentDefaultGradOp::create(builder, getLoc(), TypeRange(getDefaults()), sums, getWeight(), getMask());
+    for (auto [i, gradient] : llvm::enumerate(op.getDefaults()))
+      if (needed(getDefaults()[i]))
+        result[position(getDefaultsMutable()) + i] = gradient;
+  }
+  return result;
+}
+
+SmallVector<Value> LinearOp::adjoint(OpBuilder &builder, ValueRange gradients, Needed needed) {
+  SmallVector<Value> result(getNumOperands());
+  Value dy = gradients[0];
+  if (needed(getInput()))
+    result[0] = MatmulOp::create(builder, getLoc(), getInput().getType(), /*transpose_lhs=*/false,
+                                 /*transpose_rhs=*/true, dy, getWeight());
+  if (needed(getWeight()))
+    result[1] = MatmulOp::create(builder, getLoc(), getWeight().getType(), /*transpose_lhs=*/true,
+                                 /*transpose_rhs=*/false, getInput(), dy);
+  if (getBias() && needed(getBias()))
+    result[2] = columnSum(builder, getLoc(), dy);
+  return result;
+}
+
+SmallVector<Value> ActivateOp::adjoint(OpBuilder &builder, ValueRange gradients, Needed) {
+  if (getActivation() == Activation::identity)
+    return {gradients[0]};
+  // relu and tanh know their derivative from the output, so that no pre-activation need be kept.
+  Value saved = getActivation() == Activation::gelu ? getInput() : getResult();
+  return {ActivateGradOp::create(builder, getLoc(), getType(), getActivation(), saved, gradients[0])};
+}
+
+SmallVector<Value> NormalizeOp::adjoint(OpBuilder &builder, ValueRange gradients, Needed) {
+  return {NormalizeGradOp::create(builder, getLoc(), getType(), getInput(), gradients[0])};
+}
+
+SmallVector<Value> StackOp::adjoint(OpBuilder &builder, ValueRange gradients, Needed needed) {
+  SmallVector<Value> result(getNumOperands());
+  int64_t from = 0;
+  for (auto [i, input] : llvm::enumerate(getInputs())) {
+    if (needed(input))
+      result[i] = SliceRowsOp::create(builder, getLoc(), input.getType(), gradients[0], from);
+    from += cast<RankedTensorType>(input.getType()).getDimSize(0);
+  }
+  return result;
+}
+
+SmallVector<Value> InBatchSoftmaxOp::adjoint(OpBuilder &builder, ValueRange gradients, Needed needed) {
+  auto op = InBatchSoftmaxGradOp::create(builder, getLoc(), getQuery().getType(), getItem().getType(), gradients[0],
+                                         getLse(), getQuery(), getItem(), getIds(), getLogQ(), getWeights(),
+                                         getQueryIds(), getTemperatureAttr());
+  SmallVector<Value> result(getNumOperands());
+  if (needed(getQuery()))
+    result[0] = op.getQueryGradient();
+  if (needed(getItem()))
+    result[1] = op.getItemGradient();
+  return result;
+}
+
+SmallVector<Value> SpreadOutOp::adjoint(OpBuilder &builder, ValueRange gradients, Needed) {
+  return {SpreadOutGradOp::create(builder, getLoc(), getInput().getType(), gradients[0], getInput())};
+}
+
+SmallVector<Value> WeightedSumOp::adjoint(OpBuilder &builder, ValueRange gradients, Needed needed) {
+  SmallVector<Value> result(getNumOperands());
+  for (auto [i, input] : llvm::enumerate(getInputs()))
+    if (needed(input))
+      result[i] =
+          ScaleOp::create(builder, getLoc(), input.getType(), gradients[0], builder.getF32FloatAttr(getWeights()[i]));
+  return result;
+}

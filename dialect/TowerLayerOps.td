@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Dataflow: the layers of an encoder.
+
+#ifndef DIALECT_TOWERLAYEROPS_TD
+#define DIALECT_TOWERLAYEROPS_TD
+
+include "dialect/TowerDialect.td"
+include "dialect/TowerInterfaces.td"
+
+defvar segment_arguments = (ins Variadic<F32Matrix>:$segments, Optional<I1Vector>:$mask, Variadic<F32Vector>:$defaults);
+
+def Tower_SegmentLinearOp : Tower_Op<"segment_linear", [Pure, DeclareOpInterfaceMethods<Tower_Differentiable>,
+                                                        AttrSizedOperandSegments]> {
+  let summary = "The first layer: a product over features side by side, some of them masked";
+  let description = [{
+    With W cut into W_f by the widths of the segments X_f, and d_f the trained default row of feature f:
+
+        Y = b + sum_{f not masked} X_f W_f + sum_{f masked} d_f W_f
+
+    A masked feature is the same row for all of the batch (paper, section 4.2.1). Whether segments are copied side by side
+    is the lowering's choice.
+
+    ```mlir
+    func.func @example(%x: tensor<8x16xf32>, %y: tensor<8x4xf32>, %z: tensor<8x1xf32>, %w: tensor<21x32xf32>, %b: tensor<32xf32>,
+                       %m: tensor<3xi1>, %dx: tensor<16xf32>, %dy: tensor<4xf32>, %dz: tensor<1xf32>) {
+      %plain = tower.segment_linear(%x, %y, %z) weight(%w) bias(%b)
+        : (tensor<8x16xf32>, tensor<8x4xf32>, tensor<8x1xf32>, tensor<21x32xf32>, tensor<32xf32>) -> tensor<8x32xf32>
+      %view = tower.segment_linear(%x, %y, %z) mask(%m, %dx, %dy, %dz) weight(%w) bias(%b)
+        : (tensor<8x16xf32>, tensor<8x4xf32>, tensor<8x1xf32>, tensor<3xi1>, tensor<16xf32>, tensor<4xf32>, tensor<1xf32>, tensor<21x32xf32>, tensor<32xf32>) -> tensor<8x32xf32>
+      return
+    }
+    ```
+  }];
+  let arguments = !con(segment_arguments, (ins F32Matrix:$weight, Optional<F32Vector>:$bias));
+  let results = (outs F32Matrix:$result);
+  let assemblyFormat = [{
+    `(` $segments `)` (`mask` `(` $mask^ `,` $defaults `)`)? `weight` `(` $weight `)` (`bias` `(` $bias^ `)`)? attr-dict
+    `:` functional-type(operands, results)
+  }];
+  let hasVerifier = 1;
+}
+
+def Tower_LinearOp : Tower_Op<"linear", [Pure, DeclareOpInterfaceMethods<Tower_Differentiable>]> {
+  let summary = "A fully connected layer: Y = X W + b";
+  let description = [{
+    ```mlir
+    func.func @example(%x: tensor<8x16xf32>, %w: tensor<16x32xf32>, %b: tensor<32xf32>) {
+      %y = tower.linear %x, %w bias(%b) : (tensor<8x16xf32>, tensor<16x32xf32>, tensor<32xf32>) -> tensor<8x32xf32>
+      return
+    }
+    ```
+  }];
+  let arguments = (ins F32Matrix:$input, F32Matrix:$weight, Optional<F32Vector>:$bias);
+  let results = (outs F32Matrix:$result);
+  let assemblyFormat = [{
+    $input `,` $weight (`bias` `(` $bias^ `)`)? attr-dict `:` functional-type(operands, results)
+  }];
+  let hasVerifier = 1;
+}
+
+def Tower_ActivateOp : Tower_Op<"activate", [Pure, SameOperandsAndResultType,
+                                             DeclareOpInterfaceMethods<Tower_Differentiable>]> {
+  let summary = "An activation, elementwise: max(x, 0), tanh x or x/2 (1 + erf(x / sqrt 2))";
+  let description = [{
+    ```mlir
+    func.func @example(%x: tensor<8x32xf32>) {
+      %y = tower.activate relu %x : tensor<8x32xf32>
+      return
+    }
+    ```
+  }];
+  let arguments = (ins Tower_Activation:$activation, F32Matrix:$input);
+  let results = (outs F32Matrix:$result);
+  let assemblyFormat = "$activation $input attr-dict `:` type($result)";
+}
+
+def Tower_NormalizeOp : Tower_Op<"normalize", [Pure, SameOperandsAndResultType,
+                                               DeclareOpInterfaceMethods<Tower_Differentiable>]> {
+  let summary = "L2 normalization of rows: z / max(|z|, 1e-12)";
+  let description = [{
+    Makes scores cosines (paper, section 3.1).
+
+    ```mlir
+    func.func @example(%z: tensor<8x32xf32>) {
+      %unit = tower.normalize %z : tensor<8x32xf32>
+      return
+    }
+    ```
+  }];
+  let arguments = (ins F32Matrix:$input);
+  let results = (outs F32Matrix:$result);
+  let assemblyFormat = "$input attr-dict `:` type($result)";
+}
+
+def Tower_StackOp : Tower_Op<"stack", [Pure, DeclareOpInterfaceMethods<Tower_Differentiable>]> {
+  let summary = "Rows of several tensors, one below the other";
+  let description = [{
+    ```mlir
+    func.func @example(%a: tensor<8x32xf32>, %b: tensor<4x32xf32>) {
+      %both = tower.stack %a, %b : (tensor<8x32xf32>, tensor<4x32xf32>) -> tensor<12x32xf32>
+      return
+    }
+    ```
+  }];
+  let arguments = (ins Variadic<AnyTypeOf<[F32Matrix, I32Vector]>>:$inputs);
+  let results = (outs AnyTypeOf<[F32Matrix, I32Vector]>:$result);
+  let assemblyFormat = "$inputs attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+
+def Tower_PositionsOp : Tower_Op<"positions", [Pure]> {
+  let summary = "0, 1, 2, ...: ids that are all different";
+  let description = [{
+    ```mlir
+    func.func @example() {
+      %ids = tower.positions : tensor<8xi32>
+      return
+    }
+    ```
+  }];
+  let results = (outs I32Vector:$result);
+  let assemblyFormat = "attr-dict `:` type($result)";
+}
+
+#endif
