@@ -18,6 +18,8 @@
 
 namespace tower::rt {
 
+struct DatasetSchema;
+
 enum class ColumnKind { Single, Multi, Dense };
 
 /// single, multi or dense.
@@ -101,8 +103,9 @@ public:
   const std::string &fingerprint() const { return print; }
 
 private:
-  struct Schema;
-  void map(const Schema &schema);
+  void map(const DatasetSchema &schema);
+  template <class T> std::span<const T> column(const std::string &file, const std::vector<int64_t> &shape);
+  void validate() const;
 
   std::string path;
   std::vector<Entity> entityList;

@@ -5,6 +5,7 @@
 #define TOWER_RUNTIME_TENSORS_H
 
 #include "runtime/Manifest.h"
+#include "runtime/Memory.h"
 #include "runtime/Pool.h"
 
 #include <cstddef>
@@ -12,23 +13,6 @@
 #include <string_view>
 
 namespace tower::rt {
-
-/// Zeroed memory, aligned to a page, in huge pages where the system grants them.
-class Memory {
-public:
-  Memory() = default;
-  explicit Memory(size_t bytes);
-  Memory(Memory &&other) noexcept;
-  Memory &operator=(Memory &&other) noexcept;
-  ~Memory();
-
-  void *data() const { return address; }
-  size_t size() const { return bytes; }
-
-private:
-  void *address = nullptr;
-  size_t bytes = 0;
-};
 
 class Tensors {
 public:
