@@ -47,19 +47,19 @@ void tower::rt::checkData(const Manifest &manifest, const Dataset &data) {
   }
 }
 
-std::vector<float> tower::rt::logProbabilities(const Pairs &pairs, int64_t items) {
+Buffer<float> tower::rt::logProbabilities(const Pairs &pairs, int64_t items) {
   std::vector<int64_t> counts(static_cast<size_t>(items), 0);
   for (int32_t item : pairs.item)
     ++counts[static_cast<size_t>(item)];
   double total = static_cast<double>(pairs.size());
-  std::vector<float> result(counts.size());
+  Buffer<float> result(counts.size());
   std::transform(counts.begin(), counts.end(), result.begin(), [&](int64_t count) {
     return static_cast<float>(std::log(static_cast<double>(std::max<int64_t>(count, 1)) / total));
   });
   return result;
 }
 
-std::vector<int32_t> tower::rt::miOrder(const MaskInfo &mask, const Dataset &data) {
+Buffer<int32_t> tower::rt::miOrder(const MaskInfo &mask, const Dataset &data) {
   MutualInformation mi = data.mutualInformation(mask.entity);
   const std::vector<double> &matrix = mask.corrected ? mi.corrected : mi.plugin;
   std::vector<size_t> columns;
@@ -69,7 +69,7 @@ std::vector<int32_t> tower::rt::miOrder(const MaskInfo &mask, const Dataset &dat
       throw Error(mi.path + ": has no feature '" + feature + "': run `towerc data mi " + data.folder() + "` again");
     columns.push_back(*column);
   }
-  std::vector<int32_t> result;
+  Buffer<int32_t> result;
   for (size_t s = 0; s < columns.size(); ++s) {
     std::vector<int32_t> others;
     for (size_t f = 0; f < columns.size(); ++f)

@@ -5,10 +5,10 @@
 #ifndef TOWER_RUNTIME_INPUTS_H
 #define TOWER_RUNTIME_INPUTS_H
 
+#include "runtime/Buffer.h"
 #include "runtime/Manifest.h"
 
 #include <cstdint>
-#include <vector>
 
 namespace tower::rt {
 
@@ -19,11 +19,11 @@ void checkData(const Manifest &manifest, const Dataset &data);
 
 /// By item row: log(pairs with this item / pairs). An item without a pair is never a column of a loss; it gets the
 /// value of one with a single pair, so that all are finite.
-std::vector<float> logProbabilities(const Pairs &pairs, int64_t items);
+Buffer<float> logProbabilities(const Pairs &pairs, int64_t items);
 
 /// features x (features - 1): row s has the other features by falling mutual information with s, equal ones by index.
 /// Throws Error if the data has no mutual information or lacks a feature in it.
-std::vector<int32_t> miOrder(const MaskInfo &mask, const Dataset &data);
+Buffer<int32_t> miOrder(const MaskInfo &mask, const Dataset &data);
 
 /// The factor of all learning rates at `step` of `totalSteps`: (step + 1) / warmup_steps while below 1, then what the
 /// decay says, down to final_fraction at step totalSteps - 1.

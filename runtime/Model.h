@@ -4,6 +4,7 @@
 #ifndef TOWER_RUNTIME_MODEL_H
 #define TOWER_RUNTIME_MODEL_H
 
+#include "runtime/Buffer.h"
 #include "runtime/Dataset.h"
 #include "runtime/Inputs.h"
 #include "runtime/Manifest.h"
@@ -13,7 +14,6 @@
 
 #include <cstdint>
 #include <map>
-#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -28,8 +28,8 @@ Manifest readManifest(const tower_program_v1 &program);
 
 /// Which items a query leaves out of its answers: for query i rows [offsets[i], offsets[i + 1]), rising.
 struct Excluded {
-  std::vector<int64_t> offsets{0}; // queries + 1
-  std::vector<int32_t> rows;
+  Buffer<int64_t> offsets{0}; // queries + 1
+  Buffer<int32_t> rows;
 
   /// Ends the list of the next query; sorts `items` and drops repeats.
   void add(std::vector<int32_t> items);
@@ -71,7 +71,7 @@ public:
   /// Embeds rows of the side's entity: out has rows.size() x dim floats.
   void embed(Side side, std::span<const int32_t> rows, std::span<float> out);
   /// All rows of the side's entity, in order: rows x dim.
-  std::vector<float> embedAll(Side side);
+  Buffer<float> embedAll(Side side);
 
   /// The k best catalogue rows for each query: scores fall, ties by row number; row -1 and score -inf where fewer are
   /// left. `queries` has n x dim floats, `catalogue` items x dim, `scores` and `rows` n x k. excluded.offsets has n + 1
@@ -80,21 +80,26 @@ public:
              std::span<float> scores, std::span<int32_t> rows);
 
 private:
-  /// An entry with its operands: pointers that never change are set once, the others before each call.
+  /// An entry with its operands, arguments and then results: pointers that never change are set once, others before
+  /// each call.
   struct Bound {
     const EntryInfo *entry = nullptr;
     tower_entry function = nullptr;
     std::vector<void *> buffers;
     std::vector<int64_t> extents;
-    std::vector<size_t> firstExtent;         // of every argument, then of every result
-    std::vector<std::vector<float>> results; // of known shape, where nobody gives a buffer
+    std::vector<Buffer<float>> results; // of shapes known at compile time
+
+    const Shape &shape(size_t operand) const;
+    size_t firstArgument(ArgumentKind kind) const;
+    size_t firstResult() const { return entry->arguments.size(); }
+    void set(size_t operand, const void *pointer, const Shape &actual);
   };
 
   Bound &bound(const char *entry);
   void bindArgument(Bound &bound, size_t index);
-  void setOperand(Bound &bound, size_t index, const void *pointer, std::initializer_list<int64_t> dims);
-  void setOperand(Bound &bound, ArgumentKind kind, const void *pointer, std::initializer_list<int64_t> dims);
-  void call(Bound &bound);
+  void bindColumn(Bound &bound, size_t index);
+  void bindPairs(Bound &bound, size_t index);
+  void call(const Bound &bound) const;
   const Pairs &trainingPairs();
 
   const tower_program_v1 &program;
@@ -105,9 +110,9 @@ private:
   Memory arena;
   std::map<std::string, Bound> bounds;
   Pairs training;
-  std::vector<float> logProbability;
-  std::map<std::string, std::vector<int32_t>> miOrders; // by loss
-  std::map<std::string, int64_t> itemCounts;            // by entity
+  Buffer<float> logProbability;
+  std::map<std::string, Buffer<int32_t>> miOrders; // by loss
+  std::map<std::string, int64_t> itemCounts;       // by entity
   int64_t stepValue = 0, seedValue = 0;
   float rateValue = 1;
   std::vector<float> losses;
