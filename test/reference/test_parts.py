@@ -79,8 +79,8 @@ class Sampling(unittest.TestCase):
         count = np.bincount(rows, minlength=5)
         low, high = (int(w) for w in philox(
             (7, 0, 3, 0), (1, fnv1a('ssl/items')))[:2])
-        self.assertEqual(sampling.uniform_items('ssl', 7, 9, 2 ** 31 - 1, 1)
-                         [3], (low + 2 ** 32 * high) * (2 ** 31 - 1) // 2 ** 64)
+        found = sampling.uniform_items('ssl', 7, 9, 10 ** 9, 1)[3]
+        self.assertEqual(found, (low + 2 ** 32 * high) * 10 ** 9 // 2 ** 64)
         self.assertEqual(len(count), 5)
         self.assertLess(abs(count - 1000).max(), 120)
 
