@@ -1,0 +1,114 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Turn `apt-cache dumpavail` into packages.tsv and pairs.tsv.
+
+    packages.py [DUMP] --out FOLDER      DUMP: a saved dump; without it apt-cache is asked
+
+A row of packages.tsv is a package (the first stanza of each name), a row of pairs.tsv says that package `query` wants
+package `item`: the first alternative of each of its Pre-Depends, Depends, Recommends, Suggests and Enhances.
+"""
+import argparse
+import hashlib
+import os
+import re
+import subprocess
+import sys
+
+RELATIONS = ["Pre-Depends", "Depends", "Recommends", "Suggests", "Enhances"]
+WORD = re.compile(r"[a-z][a-z0-9+]+")
+FIELDS = {"Package", "Source", "Section", "Maintainer", "Priority", "Architecture", "Tag", "Description-en",
+          "Description", "Installed-Size", *RELATIONS}
+
+
+def stanzas(text):
+    """The wanted fields of each stanza; of a field that runs over lines, Tag is joined, of others the first line kept."""
+    for block in text.split("\n\n"):
+        fields, name = {}, None
+        for line in block.split("\n"):
+            if line[:1] in (" ", "\t"):
+                if name == "Tag" or name in RELATIONS:
+                    fields[name] += line
+                continue
+            name, colon, value = line.partition(":")
+            if not colon or name not in FIELDS:
+                name = None
+                continue
+            fields[name] = value.strip()
+        if "Package" in fields:
+            yield fields
+
+
+def words(text):
+    """Each word once, in order of appearance."""
+    return list(dict.fromkeys(WORD.findall(text.lower())))
+
+
+def clean(text):
+    """Tabs and line breaks cannot be in a field."""
+    return " ".join(text.split())
+
+
+def row(package):
+    source = package.get("Source", "").split(" ")[0] or package["Package"]
+    synopsis = package.get("Description-en", package.get("Description", ""))
+    size = package.get("Installed-Size", "0")
+    return [package["Package"], clean(package.get("Section", "").rpartition("/")[2]), source,
+            clean(package.get("Maintainer", "")), clean(package.get("Priority", "")),
+            clean(package.get("Architecture", "")),
+            ",".join(tag for tag in (clean(tag) for tag in package.get("Tag", "").split(",")) if tag),
+            " ".join(words(package["Package"])), " ".join(words(synopsis)), size if size.isdigit() else "0"]
+
+
+def targets(package, known):
+    """What a package wants: each other known package once."""
+    found = {}
+    for relation in RELATIONS:
+        for clause in package.get(relation, "").split(","):
+            first = clause.split("|")[0].strip()
+            name = re.split(r"[\s(\[:]", first, maxsplit=1)[0]
+            if name in known and name != package["Package"]:
+                found[name] = None
+    return list(found)
+
+
+def write(path, header, rows):
+    """All or nothing: under a temporary name first."""
+    with open(path + ".tmp", "w", encoding="utf-8", newline="\n") as file:
+        file.write("\t".join(header) + "\n")
+        file.writelines("\t".join(each) + "\n" for each in rows)
+    os.replace(path + ".tmp", path)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("dump", nargs="?", help="a saved dump; default: ask apt-cache")
+    parser.add_argument("--out", required=True, help="the folder for packages.tsv and pairs.tsv")
+    arguments = parser.parse_args()
+    try:
+        if arguments.dump:
+            with open(arguments.dump, "rb") as file:
+                dump = file.read()
+        else:
+            dump = subprocess.run(["apt-cache", "dumpavail"], stdout=subprocess.PIPE, check=True).stdout
+        os.makedirs(arguments.out, exist_ok=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        sys.exit(f"error: {error}")
+    digest = hashlib.sha256(dump).hexdigest()
+    packages = {}
+    for package in stanzas(dump.decode("utf-8", errors="replace")):
+        packages.setdefault(package["Package"], package)
+    if not packages:
+        sys.exit("error: the dump has no packages; run `apt-get update` first, or save `apt-cache dumpavail` elsewhere")
+    pairs = [(name, item) for name, package in packages.items() for item in targets(package, packages)]
+    write(os.path.join(arguments.out, "packages.tsv"),
+          ["package", "section", "source", "maintainer", "priority", "architecture", "tags", "name_words",
+           "synopsis_words", "size"], map(row, packages.values()))
+    write(os.path.join(arguments.out, "pairs.tsv"), ["query", "item"], pairs)
+    with open(os.path.join(arguments.out, "dump.sha256"), "w", encoding="ascii") as file:
+        file.write(digest + "\n")
+    print(f"dump: {len(dump)} bytes, SHA-256 {digest}")
+    print(f"{len(packages)} packages, {len(pairs)} pairs")
+
+
+if __name__ == "__main__":
+    main()
