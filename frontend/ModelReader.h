@@ -5,10 +5,10 @@
 #define TOWERC_FRONTEND_MODELREADER_H
 
 #include "frontend/SpecDiagnostics.h"
+#include "frontend/SpecText.h"
 #include "frontend/data.pb.h"
 #include "frontend/model.pb.h"
 
-#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -34,19 +34,15 @@ struct Spec {
 
   /// Where the part at `path` is written: the field's name, or the element of a list. A part that is not written (a
   /// default) is where the part around it is written; an overridden one is at "--set ...", line 0.
-  SpecPosition positionOf(std::string_view path) const;
+  SpecPosition positionOf(std::string_view path) const { return places.nameAt(path); }
 
   /// The same for the value of a scalar: what stands behind the colon.
-  SpecPosition valuePositionOf(std::string_view path) const;
+  SpecPosition valuePositionOf(std::string_view path) const { return places.valueAt(path); }
 
   /// True if the path itself was written in the file or set by an override.
-  bool isWritten(std::string_view path) const;
+  bool isWritten(std::string_view path) const { return places.isWritten(path); }
 
-  struct Place {
-    SpecPosition name;
-    SpecPosition value;
-  };
-  std::map<std::string, Place, std::less<>> places; ///< By path, of everything that was written.
+  SpecPlaces places{""}; ///< Of everything that was written.
 };
 
 struct SpecOptions {

@@ -24,9 +24,9 @@ def symbols(column):
         bins = [deciles(x) + 10 * i for i, x in enumerate(column.numbers.T)]
         return np.arange(rows + 1) * width, np.stack(bins, 1).reshape(-1)
     counts = np.diff(column.offsets)
-    entries = np.maximum(counts, 1)     # An empty list is a value of its own.
+    entries = np.maximum(counts, 1)     # An empty list counts as value 0.
     offsets = np.concatenate([[0], np.cumsum(entries)])
-    result = np.full(offsets[-1], column.values.max(initial=0) + 1, np.int64)
+    result = np.zeros(offsets[-1], np.int64)
     positions, indices, ids = column.lists(np.arange(rows))
     result[offsets[positions] + indices] = ids
     return offsets, result
@@ -56,6 +56,21 @@ def mutual_information(first, second):
     p_u = np.bincount(u, 1.0 / (rows * np.repeat(m, m)))
     expected = p_v[pairs // (u.max() + 1)] * p_u[pairs % (u.max() + 1)]
     return float((joint * np.log(joint / expected)).sum())
+
+
+def by_chance(first, second, shuffles=10, seed=1):
+    """Mean and deviation of what two columns share when one's rows are
+    shuffled: plug-in MI of large vocabularies is mostly that."""
+    random = np.random.default_rng(seed)
+    offsets, symbols_ = second
+    lists = np.split(symbols_, offsets[1:-1])
+    found = []
+    for _ in range(shuffles):
+        shuffled = [lists[row] for row in random.permutation(len(lists))]
+        ends = np.cumsum([0] + [len(values) for values in shuffled])
+        found.append(mutual_information(first,
+                                        (ends, np.concatenate(shuffled))))
+    return np.mean(found), np.std(found, ddof=1)
 
 
 def matrix(entity, names):
@@ -91,6 +106,31 @@ def feature_order(dataset, entity, names, corrected):
 
 
 _orders = {}
+
+
+def check(dataset, entity):
+    """What is wrong with an entity's mi.json; the shuffles of `towerc data
+    mi` are its own, so they are compared with others up to their noise."""
+    names = list(entity.columns)
+    plugin, shuffled, corrected = (
+        stored(dataset, entity.name, names, kind)
+        for kind in ('plugin', 'shuffled', 'corrected'))
+    errors = []
+    columns = [symbols(entity.columns[name]) for name in names]
+    for i, first in enumerate(names):
+        for j in range(i):
+            place = f'{first}, {names[j]}: '
+            own = mutual_information(columns[i], columns[j])
+            for a, b in [(i, j), (j, i)]:
+                if abs(plugin[a, b] - own) > 1e-6:
+                    errors.append(f'{place}{plugin[a, b]}, not {own}')
+                if abs(plugin[a, b] - shuffled[a, b] - corrected[a, b]) > 1e-9:
+                    errors.append(f'{place}corrected is not the difference')
+            chance, noise = by_chance(columns[i], columns[j])
+            if abs(shuffled[i, j] - chance) > 5 * noise + 1e-6:
+                errors.append(f'{place}{shuffled[i, j]} shuffled, not '
+                              f'{chance} with a deviation of {noise}')
+    return errors
 
 
 def stored(dataset, entity, names, kind='corrected'):

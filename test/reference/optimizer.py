@@ -31,7 +31,7 @@ def rate_factor(training, step, pairs, batch):
     warmup, last = training.schedule.warmup_steps, steps - 1
     if step < warmup:
         return (step + 1) / warmup
-    p = (step - warmup) / (last - warmup) if last > warmup else 1.0
+    p = (step - warmup) / max(last - warmup, 1)
     p, f = min(max(p, 0.0), 1.0), training.schedule.final_fraction
     if training.schedule.decay == pb.LINEAR:
         return 1 - (1 - f) * p

@@ -131,7 +131,7 @@ class Spec:
 
     def _size_tables(self, dataset):
         """Tables without `rows` hold their features' vocabularies."""
-        needed = collections.defaultdict(int)
+        needed = collections.defaultdict(lambda: 1)
         for entity, features in self.features.items():
             for f in features:
                 if f.kind != 'dense':

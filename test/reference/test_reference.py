@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """The reference as a whole: five specs, their gradients, their losses."""
+import math
 import os
-import tempfile
 import unittest
 from unittest import mock
 
@@ -12,31 +12,9 @@ import losses
 import model
 import optimizer
 import reference
-import synthetic
-import tape
+from cases import FOLDER, SPECS, case
 from data import Dataset
 from spec import Spec
-
-HERE = os.path.dirname(os.path.abspath(__file__))
-SPECS = {'debian_like': 'packages', 'siamese': 'packages', 'numbers': 'shop',
-         'two_ssl': 'packages', 'feature_dropout': 'shop'}
-
-
-def setUpModule():
-    global folder
-    folder = tempfile.TemporaryDirectory()
-    unittest.addModuleCleanup(folder.cleanup)
-    for kind in synthetic.KINDS:
-        synthetic.write(kind, os.path.join(folder.name, kind))
-
-
-def case(name):
-    """(spec, dataset, values) with nothing at a special point."""
-    path = os.path.join(HERE, 'specs', f'{name}.txtpb')
-    spec, dataset = reference.read_spec(
-        path, os.path.join(folder.name, SPECS[name]))
-    values = model.initialize(spec, spec.seed, noise=0.2)
-    return spec, dataset, {**values, **model.constants(spec, dataset)}
 
 
 class Specs(unittest.TestCase):
@@ -95,7 +73,37 @@ class Specs(unittest.TestCase):
             total = record[f'mask/{loss}/1'] + record[f'mask/{loss}/2']
             self.assertTrue((total == 1).all())
 
-    def test_clipped_dense_decay(self):
+    def test_rows_that_are_not_looked_up_keep_their_moments(self):
+        spec, dataset, values = case('numbers')
+        random = np.random.default_rng(1)
+        key = 'table/item'
+        shape = values[key].shape
+        values.update({f'{key}/adam/m': random.normal(size=shape),
+                       f'{key}/adam/v': random.random(shape)})
+        results = reference.run_step(spec, dataset, values, 0, 1, 1.0)
+        looked_up = np.zeros(shape[0], bool)
+        looked_up[results['touched/item']] = True
+        self.assertTrue(0 < looked_up.sum() < shape[0])
+        for name in (key, f'{key}/adam/m', f'{key}/adam/v'):
+            moved = results[f'updated/{name}'] != values[name]
+            self.assertEqual(moved.any(1).tolist(), looked_up.tolist())
+
+    def test_gradients_are_scaled_by_their_common_norm(self):
+        spec, dataset, values = case('siamese')
+        ones = {key: np.ones(shape) for key, (shape, _)
+                in model.parameters(spec).items()}
+        touched = {name: np.ones(table.rows, bool)
+                   for name, table in spec.tables.items()}
+        norm = math.sqrt(sum(value.size for value in ones.values()))
+        for clip, scale in [(0, 1), (2 * norm, 1), (2, 2 / norm)]:
+            spec.clip_norm = clip
+            updated = optimizer.update(spec, values, ones, touched, 0, 1.0)
+            for key, value in updated.items():
+                rate = 0.2 if key.startswith('table/') else 0.1
+                np.testing.assert_allclose(value, values[key] - rate * scale,
+                                           atol=1e-7)
+
+    def test_dense_parameters_decay(self):
         spec, dataset, values = case('numbers')
         gradients = {key: np.zeros(shape) for key, (shape, _)
                      in model.parameters(spec).items()}
@@ -105,70 +113,6 @@ class Specs(unittest.TestCase):
         for key in gradients:
             share = 0 if key.startswith('table/') else 0.5 * .002 * .1
             np.testing.assert_allclose(updated[key], values[key] * (1 - share))
-
-
-def rectangular(q, x, positive, count, log_p, weights, tau, removed):
-    """semantics.md's loss over distinct items, and its gradient by q."""
-    scores = q @ x.T / tau - log_p
-    m = np.tile(count.astype(float), (len(q), 1))
-    rows = np.arange(len(q))
-    if removed:
-        m[rows, positive] = 1
-    terms = m * np.exp(scores)
-    z = terms.sum(1)
-    share = weights / weights.sum()
-    loss = share @ (np.log(z) - scores[rows, positive])
-    p = terms / z[:, None]
-    return loss, share[:, None] / tau * (p @ x - x[positive])
-
-
-class Losses(unittest.TestCase):
-    def test_copies_of_items_are_columns_with_counts(self):
-        random = np.random.default_rng(1)
-        q, catalogue = random.normal(size=(12, 4)), random.normal(size=(5, 4))
-        items = random.integers(0, 5, 12)
-        weights, log_p = random.random(12), -random.random(5)
-        distinct, positive, count = np.unique(
-            items, return_inverse=True, return_counts=True)
-        for removed in (True, False):
-            expected = rectangular(q, catalogue[distinct], positive, count,
-                                   log_p[distinct], weights, 0.3, removed)
-            node = tape.Node(q)
-            scores = tape.affine(
-                tape.products(node, tape.Node(catalogue[items])), 1 / 0.3,
-                -log_p[items])
-            kept = np.ones((12, 12), bool)
-            if removed:
-                kept = ~losses.equal(items) | np.eye(12, dtype=bool)
-            loss = tape.cross_entropy(scores, kept, weights)
-            tape.backward(loss)
-            self.assertAlmostEqual(float(loss.value), expected[0], places=12)
-            np.testing.assert_allclose(node.gradient, expected[1], atol=1e-12)
-
-    def test_other_columns_by_their_options(self):
-        """Every option of the main and the SSL loss changes the loss."""
-        for name, index, option, value in [
-                ('siamese', 0, 'remove_hits', True),
-                ('siamese', 0, 'logq', True),
-                ('numbers', 0, 'weighted', False),
-                ('feature_dropout', 0, 'remove_same_query', False),
-                ('two_ssl', 1, 'same_view_negatives', False),
-                ('two_ssl', 1, 'views', 'SAME'),
-                ('two_ssl', 1, 'uniform', False),
-                ('two_ssl', 2, 'views', 'COMPLEMENTARY'),
-                ('two_ssl', 2, 'remove_hits', True)]:
-            spec, dataset, values = case(name)
-            loss = spec.losses[index]
-            before = losses.Step(spec, dataset, values, 1, 1).losses
-            with mock.patch.dict(loss.options, {option: value}):
-                after = losses.Step(spec, dataset, values, 1, 1).losses
-            with self.subTest(name, option=option):
-                self.assertNotAlmostEqual(before[loss.name], after[loss.name])
-
-    def test_spread_out_by_hand(self):
-        z = tape.Node(np.array([[1.0, 0], [.5, 2], [0, 3]]))
-        loss = tape.mean_square_off_diagonal(tape.products(z, z))
-        self.assertAlmostEqual(float(loss.value), 2 * (.25 + 36 + 0) / 3)
 
 
 class Towers(unittest.TestCase):
@@ -188,6 +132,34 @@ class Towers(unittest.TestCase):
                 expected = values['table/tag'][ids].sum(0)
                 expected = expected / max(len(ids), 1) ** power
                 np.testing.assert_allclose(found.value[row], expected)
+
+    def test_means_are_over_the_values_that_dropout_leaves(self):
+        spec, dataset, values = case('debian_like')
+        feature = spec.features['package'][4]
+        column = dataset.entities['package'].columns['synopsis']
+        rows = np.array([0, 1, 0, 5, 9])
+        towers = model.Towers(spec, dataset, values)
+        view = model.View(None, 0.5, 'ssl/1', 3, 1)
+        found = towers._feature('package', feature, rows, view).value
+        kept = towers.record['kept/ssl/1/synopsis'].tolist()
+        seen = set()
+        for position, row in enumerate(rows):
+            ids = column.values[column.offsets[row]:column.offsets[row + 1]]
+            left = [values['table/word'][i] for i in ids if kept.pop(0)]
+            expected = sum(left) / max(len(left), 1)
+            np.testing.assert_allclose(found[position], expected, atol=1e-12)
+            seen.add(len(left) / max(len(ids), 1))
+        self.assertEqual(kept, [])
+        self.assertGreater(len(seen), 2)
+
+    def test_logarithms_are_standardized(self):
+        spec, dataset, values = case('debian_like')
+        feature = spec.features['package'][5]
+        numbers = dataset.entities['package'].columns['size'].numbers
+        logs = np.log(1 + numbers)
+        found = model.Towers(spec, dataset, values)._feature(
+            'package', feature, np.arange(60), model.View()).value
+        np.testing.assert_allclose(found, (logs - logs.mean()) / logs.std())
 
     def test_masked_features_do_not_matter(self):
         spec, dataset, values = case('debian_like')
@@ -215,7 +187,7 @@ class Defaults(unittest.TestCase):
         losses { contrastive { tower: "t" } }'''
 
     def test_as_the_proto_says(self):
-        dataset = Dataset(os.path.join(folder.name, 'packages'))
+        dataset = Dataset(os.path.join(FOLDER, 'packages'))
         spec = Spec(self.TEXT, dataset)
         self.assertEqual([loss.name for loss in spec.losses],
                          ['in_batch_softmax', 'contrastive', 'x',
@@ -230,6 +202,23 @@ class Defaults(unittest.TestCase):
         self.assertEqual(spec.optimizers['dense'].kind, 'adagrad')
         self.assertTrue(spec.towers['t'].normalized and
                         spec.towers['t'].masked)
+
+
+class Comparison(unittest.TestCase):
+    def compare(self, other, **options):
+        reference = {'a': np.array([1.0, 100.0]), 'b': np.arange(3)}
+        with mock.patch('builtins.print'):
+            return compare.compare(reference, other, 1e-4, 1e-5, **options)
+
+    def test_the_tolerance_is_the_tensors(self):
+        self.assertEqual(self.compare({'a': np.array([1.009, 100])}), 0)
+        self.assertEqual(self.compare({'a': np.array([1.011, 100])}), 1)
+        self.assertEqual(self.compare({'a': np.array([np.nan, 100])}), 1)
+        self.assertEqual(self.compare({'b': np.array([0, 1, 3])}), 1)
+        self.assertEqual(self.compare({'b': np.arange(3)}), 0)
+        self.assertEqual(self.compare({'b': np.arange(3)}, need_all=True), 1)
+        self.assertEqual(self.compare({'c': np.arange(3)}), 1)
+        self.assertEqual(self.compare({}), 1)
 
 
 if __name__ == '__main__':

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Turns each linalg.matmul of f32 memrefs into packing, blocked loops and calls of micro-kernels. Replaces upstream's
+// linalg-block-pack-matmul, which packs C as well and leaves the kernel to be vectorized.
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Linalg/Transforms/Transforms.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/IR/Remarks.h"
+#include "passes/Passes.h"
+#include "passes/Products.h"
+#include "passes/products/Emit.h"
+
+using namespace mlir;
+using namespace tower::products;
+
+namespace tower {
+#define GEN_PASS_DEF_LOWERPRODUCTS
+#include "passes/Passes.h.inc"
+
+namespace {
+
+AffineMap mapOf(MLIRContext *context, unsigned row, unsigned column) {
+  return AffineMap::get(3, 0, {getAffineDimExpr(row, context), getAffineDimExpr(column, context)}, context);
+}
+
+/// Whether `map` reads (rows, columns), in that order or transposed; nothing if neither.
+std::optional<bool> isTransposed(AffineMap map, unsigned row, unsigned column) {
+  if (map == mapOf(map.getContext(), row, column))
+    return false;
+  if (map == mapOf(map.getContext(), column, row))
+    return true;
+  return std::nullopt;
+}
+
+/// The operand as one dimension of memory from its allocation's aligned start on.
+Matrix flatten(IndexMath &math, Value memory) {
+  auto type = cast<MemRefType>(memory.getType());
+  SmallVector<int64_t> strides;
+  int64_t offset;
+  [[maybe_unused]] LogicalResult strided = type.getStridesAndOffset(strides, offset);
+  assert(succeeded(strided) && "checked by the caller");
+  Index start = offset, stride = strides[0];
+  if (ShapedType::isDynamic(offset) || ShapedType::isDynamic(strides[0])) {
+    auto metadata = memref::ExtractStridedMetadataOp::create(math.builder, math.loc, memory);
+    start = math.fromFoldResult(metadata.getConstifiedMixedOffset());
+    stride = math.fromFoldResult(metadata.getConstifiedMixedStrides()[0]);
+  }
+  Index length = math.add(start, math.mul(math.dim(memory, 0), stride));
+  OpFoldResult size = length.isKnown() ? OpFoldResult(math.builder.getIndexAttr(length.known())) : length.value();
+  OpFoldResult zero = math.builder.getIndexAttr(0), one = math.builder.getIndexAttr(1);
+  auto flat = MemRefType::get({ShapedType::kDynamic}, type.getElementType());
+  Value unsized = memref::ReinterpretCastOp::create(math.builder, math.loc, memory, zero, size, one);
+  if (unsized.getType() != flat)
+    unsized = memref::CastOp::create(math.builder, math.loc, flat, unsized);
+  return {unsized, start, stride};
+}
+
+struct LowerProducts : impl::LowerProductsBase<LowerProducts> {
+  using LowerProductsBase::LowerProductsBase;
+
+  LogicalResult initialize(MLIRContext *) override { return success(vectorWidth == 8 || vectorWidth == 16); }
+
+  void runOnOperation() override {
+    SmallVector<linalg::MatmulOp> products;
+    getOperation().walk([&](linalg::MatmulOp op) {
+      if (op.hasPureBufferSemantics())
+        products.push_back(op);
+    });
+    IRRewriter rewriter(&getContext());
+    Tile tile = chooseTile(vectorWidth);
+    Kernels kernels(getOperation(), tile);
+    for (linalg::MatmulOp op : products) {
+      rewriter.setInsertionPoint(op);
+      StringRef reason = whyNot(op);
+      if (!reason.empty())
+        fallBack(rewriter, op, reason);
+      else
+        lower(rewriter, kernels, tile, op);
+    }
+  }
+
+  /// Why fast code is not generated for this product; empty if it is.
+  StringRef whyNot(linalg::MatmulOp op) {
+    for (Value operand : op->getOperands()) {
+      auto type = cast<MemRefType>(operand.getType());
+      SmallVector<int64_t> strides;
+      int64_t offset;
+      if (!type.getElementType().isF32())
+        return "elements are not f32";
+      if (failed(type.getStridesAndOffset(strides, offset)) || type.getRank() != 2 || strides[1] != 1)
+        return "rows are not contiguous";
+    }
+    SmallVector<AffineMap> maps = op.getIndexingMapsArray();
+    if (!isTransposed(maps[0], 0, 2) || !isTransposed(maps[1], 2, 1) || isTransposed(maps[2], 0, 1) != false)
+      return "an operand is broadcast";
+    return "";
+  }
+
+  void fallBack(IRRewriter &rewriter, linalg::MatmulOp op, StringRef reason) {
+    remark::missed(op.getLoc(), remark::RemarkOpts::name("product").category(getArgument()))
+        << remark::reason("{0}", reason);
+    if (op->hasAttr(kOverwriteAttr)) {
+      Type element = cast<MemRefType>(op.getOutputs()[0].getType()).getElementType();
+      Value zero = arith::ConstantOp::create(rewriter, op.getLoc(), rewriter.getZeroAttr(element));
+      linalg::FillOp::create(rewriter, op.getLoc(), zero, op.getOutputs());
+    }
+    if (failed(linalg::linalgOpToLoops(rewriter, op)))
+      return signalPassFailure();
+    rewriter.eraseOp(op);
+  }
+
+  void lower(IRRewriter &rewriter, Kernels &kernels, Tile tile, linalg::MatmulOp op) {
+    IndexMath math(rewriter, op.getLoc());
+    Value a = op.getInputs()[0], b = op.getInputs()[1], c = op.getOutputs()[0];
+    SmallVector<AffineMap> maps = op.getIndexingMapsArray();
+    bool transposeA = *isTransposed(maps[0], 0, 2), transposeB = *isTransposed(maps[1], 2, 1);
+    auto either = [&](Value x, int64_t dimX, Value y, int64_t dimY) {
+      Index size = math.dim(x, dimX);
+      return size.isKnown() ? size : math.dim(y, dimY);
+    };
+    Extents extents{either(c, 0, a, transposeA), either(c, 1, b, !transposeB), either(a, !transposeA, b, transposeB)};
+    if (!extents.m.is(0) && !extents.n.is(0)) {
+      Place place = op->getParentOfType<scf::ParallelOp>() ? Place::InsideParallel : Place::Free;
+      Blocking blocking = chooseBlocking(extents, transposeB, tile, place);
+      Product product{flatten(math, a), flatten(math, b), flatten(math, c),
+                      transposeA,       transposeB,       op->hasAttr(kOverwriteAttr),
+                      extents};
+      emitProduct(math, kernels, product, blocking, place);
+      remark::passed(op.getLoc(), remark::RemarkOpts::name("product").category(getArgument()))
+          << remark::metric("packed", blocking.packB ? blocking.packedDepth * blocking.packedColumns : 0)
+          << remark::metric("pieces", blocking.parallel ? blocking.rowCuts * blocking.columnCuts : 1);
+    }
+    rewriter.eraseOp(op);
+  }
+};
+} // namespace
+
+void buildProduct(OpBuilder &builder, Location loc, Value a, bool transposeA, Value b, bool transposeB, Value c,
+                  bool accumulate) {
+  MLIRContext *context = builder.getContext();
+  auto map = [&](unsigned row, unsigned column, bool transpose) {
+    return transpose ? mapOf(context, column, row) : mapOf(context, row, column);
+  };
+  auto product = linalg::MatmulOp::create(builder, loc, ValueRange{a, b}, ValueRange{c});
+  product.setIndexingMapsAttr(
+      builder.getAffineMapArrayAttr({map(0, 2, transposeA), map(2, 1, transposeB), map(0, 1, false)}));
+  if (!accumulate)
+    product->setAttr(kOverwriteAttr, builder.getUnitAttr());
+}
+
+} // namespace tower

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// How another lowering asks for a dense product: it makes a linalg.matmul that `tower-lower-products` turns into loops.
+#ifndef TOWER_PASSES_PRODUCTS_H
+#define TOWER_PASSES_PRODUCTS_H
+
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/Value.h"
+
+namespace tower {
+
+/// A unit attribute of linalg.matmul: C = A B. Without it, as upstream means it, C += A B.
+inline constexpr llvm::StringLiteral kOverwriteAttr = "tower.overwrite";
+
+/// Creates C = op(A) op(B), or C += op(A) op(B) where `accumulate`, for memrefs of rank 2: op(A) is M x K, op(B) is
+/// K x N and C is M x N; op transposes where the flag says so. The pass generates fast code for f32 whose inner stride
+/// is 1; sizes and the outer stride may be dynamic. C must not overlap A or B.
+void buildProduct(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value a, bool transposeA, mlir::Value b,
+                  bool transposeB, mlir::Value c, bool accumulate);
+
+} // namespace tower
+
+#endif

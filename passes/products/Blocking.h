@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// How a dense product is cut: into registers, caches, and pieces that threads may run. All sizes are fp32 elements.
+#ifndef TOWER_PASSES_PRODUCTS_BLOCKING_H
+#define TOWER_PASSES_PRODUCTS_BLOCKING_H
+
+#include "passes/products/IndexMath.h"
+
+namespace tower::products {
+
+/// The part of C that the micro-kernel keeps in registers: rows x (vectors * lanes).
+struct Tile {
+  int64_t lanes;
+  int64_t rows;
+  int64_t vectors = 2;
+
+  int64_t columns() const { return vectors * lanes; }
+  /// Rows left over are taken this many at a time, then one by one.
+  int64_t tailRows() const { return rows / 3; }
+};
+
+/// The register tile for vectors of `lanes` fp32: 24 of 32 registers with AVX-512, 12 of 16 with AVX2.
+Tile chooseTile(int64_t lanes);
+
+/// At most this much of K is multiplied at a time: two panels of B then fit the first-level cache.
+inline constexpr int64_t kMaxDepthBlock = 512;
+/// Distance between the copied rows of A. Constant, so that the kernel's broadcasts have fixed displacements; not a
+/// power of two, so that the rows do not compete for the same sets of the cache.
+inline constexpr int64_t kRowStride = kMaxDepthBlock + 16;
+
+/// Extents of C = op(A) op(B): M x N, summed over K.
+struct Extents {
+  Index m, n, k;
+};
+
+/// Where the product stands.
+enum class Place {
+  Free,          ///< in sequential code: may start parallel work, scratch comes from memref.alloc
+  InsideParallel ///< in a piece of parallel work: stays sequential, scratch is a little stack
+};
+
+struct Blocking {
+  Tile tile;
+  bool parallel;
+  /// B is copied into panels of tile.columns(); else read where it is.
+  bool packB;
+  int64_t depthBlock;
+  /// Rows of A copied at a time; a multiple of tile.rows.
+  int64_t rowBlock;
+  /// The part of B that is packed at a time; multiples of tile.columns() and of depthBlock.
+  int64_t packedColumns, packedDepth;
+  /// Pieces: a grid over C, in units of register tiles. Where an extent is static, so is the number of cuts, and pieces
+  /// differ by one tile at most. Where it is dynamic, a piece has a fixed number of tiles.
+  int64_t rowCuts, columnCuts;
+  int64_t rowTilesPerPiece, columnTilesPerPiece;
+};
+
+/// The blocking of a product. A dynamic extent is taken to be typical of a batch. Depends on the product alone, never
+/// on the number of threads; and no choice changes a bit of the result, because every element of C is one chain of
+/// fused multiply-adds in the order of k.
+Blocking chooseBlocking(const Extents &extents, bool transposeB, Tile tile, Place place);
+
+} // namespace tower::products
+
+#endif

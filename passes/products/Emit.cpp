@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The loop nest of one product, outside in: the part of B that is packed, pieces of C, blocks of k, blocks of rows of
+// A, register tiles.
+#include "passes/products/Emit.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "passes/products/Pack.h"
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+
+namespace tower::products {
+namespace {
+
+/// Elements of B that one piece of packing should copy at least.
+constexpr int64_t kMinPackedPiece = int64_t(1) << 15;
+
+class Emitter {
+public:
+  Emitter(IndexMath &math, Kernels &kernels, const Product &product, const Blocking &blocking, Place place)
+      : math(math), kernels(kernels), p(product), cut(blocking), tile(blocking.tile), place(place) {}
+
+  void run();
+
+private:
+  Value scratch(int64_t elements);
+  Value stackScratch(int64_t elements);
+  void packPart(Index n, Index k);
+  void pieces(Index n, Index k);
+  void piece(Index rowLow, Index rowHigh, Index columnLow, Index columnHigh, Index k);
+  void rowsOfTiles(int64_t rows, Index low, Index high);
+  void tiles(int64_t rows, Index i);
+  void callKernel(int64_t rows, int64_t vectors, bool masked, Index i, Index j, Index columns);
+
+  IndexMath &math;
+  Kernels &kernels;
+  const Product &p;
+  const Blocking &cut;
+  Tile tile;
+  Place place;
+  PackedB packed{};
+
+  /// The part of B at hand: its first column and row.
+  Index partColumn = 0, partDepth = 0;
+  /// The block at hand: its piece's columns, its rows of A, its first k (within the part), its extent in k.
+  Index columnLow = 0, columnHigh = 0, blockRow = 0, blockK = 0, depth = 0;
+  Value first, rowsOfA;
+};
+
+/// A view of scratch that is as long as it needs to be for any caller.
+Value asFlat(IndexMath &math, Value memory) {
+  auto type = MemRefType::get({ShapedType::kDynamic}, math.builder.getF32Type());
+  return memref::CastOp::create(math.builder, math.loc, type, memory);
+}
+
+Value Emitter::stackScratch(int64_t elements) {
+  auto type = MemRefType::get({elements}, math.builder.getF32Type());
+  auto alignment = math.builder.getI64IntegerAttr(64);
+  return asFlat(math, memref::AllocaOp::create(math.builder, math.loc, type, alignment));
+}
+
+/// Scratch of the whole product: planned memory, or in a piece of parallel work the piece's own stack, entered once.
+Value Emitter::scratch(int64_t elements) {
+  if (place == Place::Free) {
+    auto type = MemRefType::get({elements}, math.builder.getF32Type());
+    auto alignment = math.builder.getI64IntegerAttr(64);
+    return asFlat(math, memref::AllocOp::create(math.builder, math.loc, type, alignment));
+  }
+  OpBuilder::InsertionGuard guard(math.builder);
+  auto parallel = math.builder.getInsertionBlock()->getParentOp()->getParentOfType<scf::ParallelOp>();
+  if (auto self = dyn_cast<scf::ParallelOp>(math.builder.getInsertionBlock()->getParentOp()))
+    parallel = self;
+  math.builder.setInsertionPointToStart(parallel.getBody());
+  return stackScratch(elements);
+}
+
+void Emitter::run() {
+  if (cut.packB) {
+    packed = {{scratch(cut.packedDepth * cut.packedColumns), 0}, cut.depthBlock, cut.packedColumns};
+  }
+  if (!p.transposeA && !cut.parallel)
+    rowsOfA = scratch(cut.rowBlock * kRowStride);
+  const auto &[m, n, k] = p.extents;
+  if (!cut.packB)
+    return pieces(n, k);
+  math.loop(0, n, cut.packedColumns, [&](Index column) {
+    partColumn = column;
+    Index columns = math.blockLength(n, column, cut.packedColumns);
+    // Once even if there is nothing to add: C must become 0.
+    math.loop(0, math.max(k, 1), cut.packedDepth, [&](Index row) {
+      partDepth = row;
+      Index depthOfPart = math.blockLength(k, row, cut.packedDepth);
+      packPart(columns, depthOfPart);
+      pieces(columns, depthOfPart);
+    });
+  });
+}
+
+void Emitter::packPart(Index n, Index k) {
+  Index row = partDepth, column = partColumn;
+  if (p.transposeB)
+    std::swap(row, column);
+  Index start = math.add(p.b.offset, math.add(math.mul(row, p.b.stride), column));
+  Matrix part{p.b.flat, start, p.b.stride};
+  auto pack = [&](Index low, Index high) {
+    packB(math, kernels, tile, part, p.transposeB, k, low, high, p.extents.n.isMultipleOf(tile.columns()), packed);
+  };
+  int64_t panel = tile.columns() * k.knownOr(cut.packedDepth);
+  int64_t panelsPerPiece = llvm::divideCeil(kMinPackedPiece, std::max<int64_t>(1, panel));
+  Index count = math.ceilDiv(math.ceilDiv(n, tile.columns()), panelsPerPiece);
+  if (!cut.parallel || count.is(1))
+    return pack(0, n);
+  math.parallel(count, [&](Index piece) {
+    Index low = math.mul(piece, panelsPerPiece * tile.columns());
+    pack(low, math.min(math.add(low, panelsPerPiece * tile.columns()), n));
+  });
+}
+
+void Emitter::pieces(Index n, Index k) {
+  const Index &m = p.extents.m;
+  if (!cut.parallel)
+    return piece(0, m, 0, n, k);
+  // Where tile t of `count` begins, of all tiles along an extent.
+  struct Cuts {
+    Index tiles, count;
+    int64_t unit;
+    Index extent;
+  };
+  auto cuts = [&](Index extent, int64_t unit, int64_t number, int64_t perPiece) {
+    Index tiles = math.ceilDiv(extent, unit);
+    Index count = extent.isKnown() ? Index(std::min(number, tiles.known())) : math.ceilDiv(tiles, perPiece);
+    return Cuts{tiles, count, unit, extent};
+  };
+  auto bounds = [&](const Cuts &c, Index at) {
+    auto start = [&](Index i) { return math.mul(math.div(math.mul(i, c.tiles), c.count), c.unit); };
+    return std::pair(start(at), math.min(start(math.add(at, 1)), c.extent));
+  };
+  Cuts rows = cuts(m, tile.rows, cut.rowCuts, cut.rowTilesPerPiece);
+  Cuts columns = cuts(n, tile.columns(), cut.columnCuts, cut.columnTilesPerPiece);
+  math.parallel(math.mul(rows.count, columns.count), [&](Index number) {
+    if (!p.transposeA)
+      rowsOfA = stackScratch(cut.rowBlock * kRowStride);
+    // Neighbours share columns, hence the part of B that is in the cache.
+    auto [rowLow, rowHigh] = bounds(rows, rows.count.is(1) ? Index(0) : math.rem(number, rows.count));
+    auto [columnLow, columnHigh] = bounds(columns, columns.count.is(1) ? Index(0) : math.div(number, rows.count));
+    piece(rowLow, rowHigh, columnLow, columnHigh, k);
+  });
+}
+
+void Emitter::piece(Index rowLow, Index rowHigh, Index low, Index high, Index k) {
+  columnLow = low;
+  columnHigh = high;
+  OpBuilder &builder = math.builder;
+  math.loop(0, math.max(k, 1), cut.depthBlock, [&](Index block) {
+    blockK = block;
+    depth = math.blockLength(k, block, cut.depthBlock);
+    Index start = math.add(partDepth, block);
+    if (p.overwrite && !start.isKnown())
+      first = arith::CmpIOp::create(builder, math.loc, arith::CmpIPredicate::eq, math.materialize(start),
+                                    math.materialize(0));
+    else
+      first = arith::ConstantOp::create(builder, math.loc, builder.getBoolAttr(p.overwrite && start.is(0)));
+    math.loop(rowLow, rowHigh, cut.rowBlock, [&](Index row) {
+      blockRow = row;
+      Index end = math.min(math.add(row, cut.rowBlock), rowHigh);
+      if (!p.transposeA)
+        copyRows(math, tile, p.a, row, end, start, depth, rowsOfA);
+      Index whole = math.add(row, math.roundDown(math.sub(end, row), tile.rows));
+      rowsOfTiles(tile.rows, row, whole);
+      // What is left of the last rows; for other pieces these loops are empty.
+      int64_t tail = p.extents.m.isKnown() ? p.extents.m.known() % tile.rows : tile.rows - 1;
+      Index most = whole;
+      if (tail >= tile.tailRows()) {
+        most = tail % tile.tailRows() == 0 && p.extents.m.isKnown()
+                   ? end
+                   : math.add(whole, math.roundDown(math.sub(end, whole), tile.tailRows()));
+        rowsOfTiles(tile.tailRows(), whole, most);
+      }
+      if (!p.extents.m.isKnown() || tail % tile.tailRows() != 0)
+        rowsOfTiles(1, most, end);
+    });
+  });
+}
+
+void Emitter::rowsOfTiles(int64_t rows, Index low, Index high) {
+  math.loop(low, high, rows, [&](Index i) { tiles(rows, i); });
+}
+
+/// The register tiles of `rows` rows from row i on.
+void Emitter::tiles(int64_t rows, Index i) {
+  const Index &n = p.extents.n;
+  Index whole = columnHigh;
+  if (!n.isMultipleOf(tile.columns()))
+    whole = math.add(columnLow, math.roundDown(math.sub(columnHigh, columnLow), tile.columns()));
+  math.loop(columnLow, whole, tile.columns(),
+            [&](Index j) { callKernel(rows, tile.vectors, /*masked=*/false, i, j, tile.columns()); });
+  if (n.isMultipleOf(tile.columns()))
+    return;
+  math.ifLess(whole, columnHigh, [&] {
+    int64_t tail = n.knownOr(-1) % tile.columns();
+    int64_t vectors = n.isKnown() ? llvm::divideCeil(tail, tile.lanes) : tile.vectors;
+    bool masked = !n.isKnown() || tail % tile.lanes != 0;
+    callKernel(rows, vectors, masked, i, whole, math.sub(columnHigh, whole));
+  });
+}
+
+void Emitter::callKernel(int64_t rows, int64_t vectors, bool masked, Index i, Index j, Index columns) {
+  Index k = math.add(partDepth, blockK);
+  KernelCall call{
+      {rows, vectors, masked, p.transposeA, cut.packB}, {}, {}, {}, 0, 0, p.c.stride, depth, columns, first};
+  if (p.transposeA)
+    call.a = {p.a.flat, math.add(p.a.offset, math.add(math.mul(k, p.a.stride), i))};
+  else
+    call.a = {rowsOfA, math.mul(math.sub(i, blockRow), kRowStride)};
+  call.strideA = p.a.stride;
+  Index column = math.add(partColumn, j);
+  if (cut.packB)
+    call.b = {packed.place.base, packed.panel(math, blockK, j)};
+  else
+    call.b = {p.b.flat, math.add(p.b.offset, math.add(math.mul(k, p.b.stride), column))};
+  call.strideB = p.b.stride;
+  call.c = {p.c.flat, math.add(p.c.offset, math.add(math.mul(i, p.c.stride), column))};
+  kernels.call(math, call);
+}
+
+} // namespace
+
+void emitProduct(IndexMath &math, Kernels &kernels, const Product &product, const Blocking &blocking, Place place) {
+  Emitter(math, kernels, product, blocking, place).run();
+}
+
+} // namespace tower::products

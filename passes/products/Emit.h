@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The loop nest of one product.
+#ifndef TOWER_PASSES_PRODUCTS_EMIT_H
+#define TOWER_PASSES_PRODUCTS_EMIT_H
+
+#include "passes/products/Kernel.h"
+
+namespace tower::products {
+
+/// C = op(A) op(B), or C += op(A) op(B) if not `overwrite`; all operands in memory, f32, rows contiguous.
+struct Product {
+  Matrix a, b, c;
+  bool transposeA, transposeB, overwrite;
+  Extents extents;
+};
+
+/// Emits the product at the builder's insertion point.
+void emitProduct(IndexMath &math, Kernels &kernels, const Product &product, const Blocking &blocking, Place place);
+
+} // namespace tower::products
+
+#endif

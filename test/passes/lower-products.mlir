@@ -1,0 +1,89 @@
+// RUN: tower-opt %s --tower-lower-products --canonicalize --cse --split-input-file | FileCheck %s
+
+// Packing in pieces, then pieces of C: rows are copied to the stack, tiles are calls of one kernel and one for tails.
+
+// CHECK-LABEL: func.func @layer(
+// CHECK: %[[PACKED:.*]] = memref.alloc() {alignment = 64 : i64} : memref<180224xf32>
+// CHECK: scf.parallel
+// CHECK: vector.store %{{.*}}, %[[PACKED]]
+// CHECK: scf.parallel
+// CHECK: memref.alloca() {alignment = 64 : i64} : memref<50688xf32>
+// CHECK: call @tower_product_12x32(
+// CHECK: call @tower_product_4x32(
+// CHECK-NOT: call
+// CHECK-NOT: linalg.
+// CHECK: return
+func.func @layer(%x: memref<1024x344xf32>, %w: memref<344x512xf32>, %y: memref<1024x512xf32>) {
+  linalg.matmul {tower.overwrite} ins(%x, %w : memref<1024x344xf32>, memref<344x512xf32>) outs(%y : memref<1024x512xf32>)
+  return
+}
+
+// The kernel keeps 12 x 32 elements in 24 vectors and starts from zero or from C.
+// CHECK-LABEL: func.func private @tower_product_12x32(
+// CHECK-SAME: no_inline
+// CHECK: scf.if %{{.*}} -> (vector<16xf32>
+// CHECK: scf.for
+// CHECK-COUNT-96: vector.fma
+// CHECK-NOT: vector.fma
+// CHECK: scf.for
+// CHECK-COUNT-24: vector.fma
+// CHECK-COUNT-24: vector.store
+// CHECK: return
+
+// -----
+
+// A gradient dW += X^T dY: A is read where it is, B is packed; nothing is set to zero.
+
+// CHECK-LABEL: func.func @weight_gradient(
+// CHECK: scf.parallel
+// CHECK-NOT: memref.alloca
+// CHECK: call @tower_product_12x32_ta(
+func.func @weight_gradient(%x: memref<1024x384xf32>, %dy: memref<1024x512xf32>, %dw: memref<384x512xf32>) {
+  linalg.matmul indexing_maps = [affine_map<(m, n, k) -> (k, m)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>]
+    ins(%x, %dy : memref<1024x384xf32>, memref<1024x512xf32>) outs(%dw : memref<384x512xf32>)
+  return
+}
+
+// -----
+
+// B transposed: panels are made by transposition.
+
+// CHECK-LABEL: func.func @similarities(
+// CHECK: scf.parallel
+// CHECK: call @tower_product_transpose_16(
+// CHECK: scf.parallel
+func.func @similarities(%q: memref<256x128xf32>, %x: memref<1024x128xf32>, %s: memref<256x1024xf32>) {
+  linalg.matmul indexing_maps = [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (n, k)>, affine_map<(m, n, k) -> (m, n)>]
+    {tower.overwrite} ins(%q, %x : memref<256x128xf32>, memref<1024x128xf32>) outs(%s : memref<256x1024xf32>)
+  return
+}
+
+// -----
+
+// Small, and too few rows to pack: sequential, B in its place.
+
+// CHECK-LABEL: func.func @small(
+// CHECK-NOT: scf.parallel
+// CHECK: call @tower_product_4x32_inplace(
+// CHECK-NOT: scf.parallel
+// CHECK: return
+func.func @small(%x: memref<4x64xf32>, %w: memref<64x64xf32>, %y: memref<4x64xf32>) {
+  linalg.matmul {tower.overwrite} ins(%x, %w : memref<4x64xf32>, memref<64x64xf32>) outs(%y : memref<4x64xf32>)
+  return
+}
+
+// -----
+
+// The number of rows is known when it runs; scratch is static all the same.
+
+// CHECK-LABEL: func.func @distinct_rows(
+// CHECK-NOT: memref.alloc({{.+}})
+// CHECK: memref.alloc() {alignment = 64 : i64} : memref<180224xf32>
+// CHECK-NOT: memref.alloc({{.+}})
+// CHECK: call @tower_product_12x32(
+// CHECK: call @tower_product_4x32(
+// CHECK: call @tower_product_1x32(
+func.func @distinct_rows(%x: memref<?x344xf32>, %w: memref<344x512xf32>, %y: memref<?x512xf32>) {
+  linalg.matmul {tower.overwrite} ins(%x, %w : memref<?x344xf32>, memref<344x512xf32>) outs(%y : memref<?x512xf32>)
+  return
+}

@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Compares generated products with three plain loops, bit by bit: each element of C is to be one chain of fused
+// multiply-adds in the order of k. Operands end at a page that must not be touched.
+#include "test/unit/Jit.h"
+#include <cmath>
+#include <cstring>
+#include <gtest/gtest.h>
+#include <random>
+#include <sys/mman.h>
+#include <unistd.h>
+
+using namespace tower::test;
+
+namespace {
+
+/// rows x columns floats, `stride` apart from row to row, the last one at the end of readable memory.
+class Guarded {
+public:
+  Guarded(int64_t rows, int64_t columns, int64_t stride) : rows(rows), columns(columns), stride(stride) {
+    size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+    size_t bytes = static_cast<size_t>((rows - 1) * stride + columns) * sizeof(float);
+    size_t whole = (bytes + page - 1) / page * page;
+    mapped = whole + page;
+    base = static_cast<char *>(mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    mprotect(base + whole, page, PROT_NONE);
+    data = reinterpret_cast<float *>(base + whole - bytes);
+  }
+  Guarded(const Guarded &) = delete;
+  ~Guarded() { munmap(base, mapped); }
+
+  int64_t size() const { return (rows - 1) * stride + columns; }
+  float &at(int64_t i, int64_t j) { return data[i * stride + j]; }
+  void fill(std::mt19937 &random) {
+    std::uniform_real_distribution<float> distribution(-1, 1);
+    for (int64_t i = 0; i < size(); ++i)
+      data[i] = distribution(random);
+  }
+  MemRef<float, 2> descriptor() { return memRef(data, rows, columns, stride); }
+
+  int64_t rows, columns, stride;
+  float *data;
+
+private:
+  char *base;
+  size_t mapped;
+};
+
+struct Case {
+  int64_t m, n, k;
+  bool transposeA = false, transposeB = false, overwrite = true;
+  /// Which of M, N and K the IR does not know.
+  bool dynamicM = false, dynamicN = false, dynamicK = false;
+  /// What rows are longer than the matrix.
+  int64_t gap = 0;
+  /// The IR does not know strides and offset.
+  bool dynamicLayout = false;
+
+  std::string memref(int64_t rows, bool dynamicRows, int64_t columns, bool dynamicColumns) const {
+    auto dim = [](int64_t size, bool dynamic) { return dynamic ? std::string("?") : std::to_string(size); };
+    std::string layout;
+    if (dynamicLayout)
+      layout = ", strided<[?, 1], offset: ?>";
+    else if (gap)
+      layout = ", strided<[" + dim(columns + gap, dynamicColumns) + ", 1]>";
+    return "memref<" + dim(rows, dynamicRows) + "x" + dim(columns, dynamicColumns) + "xf32" + layout + ">";
+  }
+
+  std::string function(const std::string &name) const {
+    auto operand = [&](bool transposed, int64_t rows, bool dynamicRows, int64_t columns, bool dynamicColumns) {
+      return transposed ? memref(columns, dynamicColumns, rows, dynamicRows)
+                        : memref(rows, dynamicRows, columns, dynamicColumns);
+    };
+    std::string a = operand(transposeA, m, dynamicM, k, dynamicK), b = operand(transposeB, k, dynamicK, n, dynamicN),
+                c = memref(m, dynamicM, n, dynamicN);
+    std::string maps = std::string("affine_map<(m, n, k) -> ") + (transposeA ? "(k, m)" : "(m, k)") +
+                       ">, affine_map<(m, n, k) -> " + (transposeB ? "(n, k)" : "(k, n)") +
+                       ">, affine_map<(m, n, k) -> (m, n)>";
+    return "func.func @" + name + "(%a: " + a + ", %b: " + b + ", %c: " + c +
+           ") attributes {llvm.emit_c_interface} {\n  linalg.matmul indexing_maps = [" + maps + "] " +
+           (overwrite ? "{tower.overwrite}" : "") + " ins(%a, %b : " + a + ", " + b + ") outs(%c : " + c +
+           ")\n  return\n}\n";
+  }
+
+  std::string text() const {
+    return std::string(transposeA ? "T" : "N") + (transposeB ? "T" : "N") + " M=" + std::to_string(m) +
+           " N=" + std::to_string(n) + " K=" + std::to_string(k) + (overwrite ? " overwrite" : " accumulate") +
+           (dynamicM ? " ?M" : "") + (dynamicN ? " ?N" : "") + (dynamicK ? " ?K" : "") +
+           (gap ? " gap " + std::to_string(gap) : "") + (dynamicLayout ? " dynamic layout" : "");
+  }
+};
+
+/// Runs one case; false if a single bit differs.
+bool agrees(const Jit &jit, const std::string &name, const Case &c, std::mt19937 &random) {
+  Guarded a(c.transposeA ? c.k : c.m, c.transposeA ? c.m : c.k, (c.transposeA ? c.m : c.k) + c.gap);
+  Guarded b(c.transposeB ? c.n : c.k, c.transposeB ? c.k : c.n, (c.transposeB ? c.k : c.n) + c.gap);
+  Guarded result(c.m, c.n, c.n + c.gap), wanted(c.m, c.n, c.n + c.gap);
+  a.fill(random);
+  b.fill(random);
+  result.fill(random);
+  std::memcpy(wanted.data, result.data, static_cast<size_t>(result.size()) * sizeof(float));
+  for (int64_t i = 0; i < c.m; ++i)
+    for (int64_t j = 0; j < c.n; ++j) {
+      float sum = c.overwrite ? 0.0f : wanted.at(i, j);
+      for (int64_t k = 0; k < c.k; ++k)
+        sum = std::fma(c.transposeA ? a.at(k, i) : a.at(i, k), c.transposeB ? b.at(j, k) : b.at(k, j), sum);
+      wanted.at(i, j) = sum;
+    }
+  auto da = a.descriptor(), db = b.descriptor(), dc = result.descriptor();
+  jit.call(name, da, db, dc);
+  // Also what is between the rows of C must be as it was.
+  return std::memcmp(wanted.data, result.data, static_cast<size_t>(result.size()) * sizeof(float)) == 0;
+}
+
+void check(const std::vector<Case> &cases, int lanes) {
+  std::string source;
+  for (size_t i = 0; i < cases.size(); ++i)
+    source += cases[i].function("f" + std::to_string(i));
+  auto jit = Jit::compile(source, "tower-lower-products{vector-width=" + std::to_string(lanes) + "}");
+  ASSERT_NE(jit, nullptr);
+  std::mt19937 random(7);
+  for (size_t i = 0; i < cases.size(); ++i)
+    EXPECT_TRUE(agrees(*jit, "f" + std::to_string(i), cases[i], random)) << cases[i].text();
+}
+
+/// Random cases with extents of up to `limit`.
+std::vector<Case> randomCases(int count, int64_t limit, bool dynamic) {
+  std::mt19937 random(3);
+  auto upTo = [&](int64_t most) { return std::uniform_int_distribution<int64_t>(1, most)(random); };
+  auto coin = [&] { return (random() & 4096) != 0; };
+  std::vector<Case> cases;
+  for (int i = 0; i < count; ++i) {
+    Case c{upTo(limit), upTo(limit), upTo(limit)};
+    c.transposeA = i & 1;
+    c.transposeB = i & 2;
+    c.overwrite = coin();
+    c.gap = coin() ? upTo(9) : 0;
+    if (dynamic) {
+      c.dynamicM = coin();
+      c.dynamicN = coin();
+      c.dynamicK = coin();
+      c.dynamicLayout = coin();
+    }
+    cases.push_back(c);
+  }
+  return cases;
+}
+
+/// Sizes around those of tiles, vectors and blocks.
+std::vector<Case> edgeCases() {
+  std::vector<Case> cases;
+  for (int form = 0; form < 4; ++form)
+    for (auto [m, n, k] : std::vector<std::array<int64_t, 3>>{{1, 1, 1},
+                                                              {1, 70, 33},
+                                                              {12, 32, 4},
+                                                              {13, 33, 5},
+                                                              {25, 16, 16},
+                                                              {24, 17, 512},
+                                                              {97, 31, 3},
+                                                              {7, 64, 515},
+                                                              {36, 48, 1030}})
+      for (bool overwrite : {false, true})
+        cases.push_back(Case{m, n, k, (form & 1) != 0, (form & 2) != 0, overwrite});
+  return cases;
+}
+
+/// Products large enough for pieces.
+std::vector<Case> largeCases() {
+  return {Case{256, 130, 344, false, false, true},
+          Case{344, 130, 256, true, false, false},
+          Case{250, 344, 128, false, true, true},
+          Case{200, 600, 64, false, false, true, true},
+          Case{600, 200, 64, false, false, true, false, true},
+          Case{150, 96, 700, true, false, true, false, false, true},
+          Case{300, 257, 130, true, true, false, true, true, true, 3, true}};
+}
+
+class Products : public testing::TestWithParam<int> {};
+
+TEST_P(Products, EdgesAgreeWithPlainLoops) { check(edgeCases(), GetParam()); }
+TEST_P(Products, RandomShapesAgreeWithPlainLoops) { check(randomCases(96, 70, false), GetParam()); }
+TEST_P(Products, DynamicShapesAgreeWithPlainLoops) { check(randomCases(48, 70, true), GetParam()); }
+TEST_P(Products, PiecesAgreeWithPlainLoops) { check(largeCases(), GetParam()); }
+
+INSTANTIATE_TEST_SUITE_P(VectorWidth, Products, testing::Values(8, 16));
+
+TEST(ProductsWithoutK, AnEmptySumOverwritesWithZero) {
+  Case c{20, 40, 1, false, false, true, true, true, true};
+  auto jit = Jit::compile(c.function("f"), "tower-lower-products");
+  ASSERT_NE(jit, nullptr);
+  Guarded a(20, 1, 1), b(1, 40, 40), result(20, 40, 40);
+  std::mt19937 random(1);
+  result.fill(random);
+  auto da = a.descriptor(), db = b.descriptor(), dc = result.descriptor();
+  da.sizes[1] = db.sizes[0] = 0;
+  jit->call("f", da, db, dc);
+  for (int64_t i = 0; i < result.size(); ++i)
+    EXPECT_EQ(result.data[i], 0.0f);
+}
+
+TEST(ProductsInPieces, AProductInsideParallelWorkAgrees) {
+  std::string source = R"(
+    func.func @f(%a: memref<40x700xf32>, %b: memref<700x90xf32>, %c: memref<40x90xf32>)
+        attributes {llvm.emit_c_interface} {
+      %c0 = arith.constant 0 : index
+      %c1 = arith.constant 1 : index
+      %c4 = arith.constant 4 : index
+      %c10 = arith.constant 10 : index
+      scf.parallel (%p) = (%c0) to (%c4) step (%c1) {
+        %row = arith.muli %p, %c10 : index
+        %x = memref.subview %a[%row, 0] [10, 700] [1, 1] : memref<40x700xf32> to memref<10x700xf32, strided<[700, 1], offset: ?>>
+        %y = memref.subview %c[%row, 0] [10, 90] [1, 1] : memref<40x90xf32> to memref<10x90xf32, strided<[90, 1], offset: ?>>
+        scf.for %i = %c0 to %c1 step %c1 {
+          linalg.matmul {tower.overwrite} ins(%x, %b : memref<10x700xf32, strided<[700, 1], offset: ?>>, memref<700x90xf32>)
+                                          outs(%y : memref<10x90xf32, strided<[90, 1], offset: ?>>)
+        }
+      }
+      return
+    })";
+  auto jit = Jit::compile(source, "tower-lower-products");
+  ASSERT_NE(jit, nullptr);
+  std::mt19937 random(5);
+  EXPECT_TRUE(agrees(*jit, "f", Case{40, 90, 700}, random));
+}
+
+TEST(ProductsThatDecline, AreStillRight) {
+  // A column of a wider matrix: its inner stride is not 1.
+  std::string source = R"(
+    func.func @f(%a: memref<2x3xf32, strided<[6, 2]>>, %b: memref<3x2xf32>, %c: memref<2x2xf32>)
+        attributes {llvm.emit_c_interface} {
+      linalg.matmul {tower.overwrite} ins(%a, %b : memref<2x3xf32, strided<[6, 2]>>, memref<3x2xf32>) outs(%c : memref<2x2xf32>)
+      return
+    })";
+  auto jit = Jit::compile(source, "tower-lower-products");
+  ASSERT_NE(jit, nullptr);
+  float a[] = {1, 0, 2, 0, 3, 0, 4, 0, 5, 0, 6, 0}, b[] = {1, 2, 3, 4, 5, 6}, c[] = {9, 9, 9, 9};
+  MemRef<float, 2> da{a, a, 0, {2, 3}, {6, 2}};
+  auto db = memRef(b, 3, 2, 2), dc = memRef(c, 2, 2, 2);
+  jit->call("f", da, db, dc);
+  EXPECT_EQ(std::vector<float>(c, c + 4), (std::vector<float>{22, 28, 49, 64}));
+}
+
+} // namespace
