@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The thread pool: every piece once, whatever the number of threads.
+#include "runtime/Pool.h"
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <numeric>
+
+using namespace tower::rt;
+
+namespace {
+
+/// How often each piece of a call ran.
+std::vector<int> timesRun(Pool &pool, int64_t pieces) {
+  auto counts = std::make_unique<std::atomic<int>[]>(static_cast<size_t>(pieces) + 1);
+  parallel(pool, pieces, [&](int64_t piece) { ++counts[static_cast<size_t>(piece)]; });
+  return {counts.get(), counts.get() + pieces};
+}
+
+} // namespace
+
+TEST(Pool, RunsEveryPieceOnce) {
+  for (unsigned threads : {1u, 2u, 5u}) {
+    Pool pool(threads);
+    EXPECT_EQ(pool.threads(), threads);
+    for (int64_t pieces : {0, 1, 2, 3, 100, 10000})
+      EXPECT_EQ(timesRun(pool, pieces), std::vector<int>(static_cast<size_t>(pieces), 1)) << threads;
+  }
+}
+
+TEST(Pool, ManyShortCallsLoseNothing) {
+  Pool pool(3);
+  std::atomic<int64_t> sum{0};
+  for (int call = 0; call < 20000; ++call)
+    parallel(pool, 3, [&](int64_t piece) { sum.fetch_add(piece + 1, std::memory_order_relaxed); });
+  EXPECT_EQ(sum, 20000 * 6);
+}
+
+TEST(Pool, WorkersWakeAfterASleep) {
+  Pool pool(2);
+  for (int call = 0; call < 3; ++call) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5)); // longer than workers spin
+    EXPECT_EQ(timesRun(pool, 64), std::vector<int>(64, 1));
+  }
+}
+
+TEST(Pool, ACallInsideAPieceRunsInPlace) {
+  Pool pool(2);
+  std::atomic<int> inner{0};
+  parallel(pool, 8, [&](int64_t) { parallel(pool, 5, [&](int64_t) { ++inner; }); });
+  EXPECT_EQ(inner, 40);
+}
+
+TEST(Pool, TwoThreadsMayCall) {
+  Pool pool(2);
+  std::atomic<int> runs{0};
+  auto call = [&] {
+    for (int i = 0; i < 2000; ++i)
+      parallel(pool, 4, [&](int64_t) { ++runs; });
+  };
+  std::thread other(call);
+  call();
+  other.join();
+  EXPECT_EQ(runs, 2 * 2000 * 4);
+}
+
+TEST(Pool, GeneratedCodeCallsItThroughC) {
+  Pool pool(2);
+  struct Frame {
+    std::atomic<int64_t> sum{0};
+  } frame;
+  tower_rt_parallel(
+      &pool, [](void *f, int64_t piece) { static_cast<Frame *>(f)->sum += piece; }, &frame, 101);
+  EXPECT_EQ(frame.sum, 5050);
+}
