@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Inside the oracle: the values computed so far, and the function that evaluates each op.
+#ifndef TEST_ORACLE_ENVIRONMENT_H
+#define TEST_ORACLE_ENVIRONMENT_H
+
+#include "dialect/Tower.h"
+#include "test/oracle/Tensor.h"
+
+#include <map>
+
+namespace tower::oracle {
+
+/// Values by the SSA value they belong to. References stay valid.
+class Environment {
+public:
+  bool has(mlir::Value value) const { return values.count(value.getAsOpaquePointer()); }
+  const Tensor &operator[](mlir::Value value) const { return values.at(value.getAsOpaquePointer()); }
+  void set(mlir::Value value, Tensor tensor) { values[value.getAsOpaquePointer()] = std::move(tensor); }
+
+  /// A new value of the static shape of its type, all zero.
+  Tensor &create(mlir::Value value);
+
+  int64_t k = -1; ///< How many items tower.top_k keeps; -1: unknown.
+
+private:
+  std::map<const void *, Tensor> values;
+};
+
+/// Fails, naming the op, unless 0 <= index < extent.
+mlir::LogicalResult checkIndex(mlir::Operation *op, const char *what, int64_t index, int64_t extent);
+
+/// 1 where an optional mask masks the feature.
+bool isMasked(const Environment &env, mlir::Value mask, std::optional<uint64_t> feature);
+
+/// The values of position `position` of a multi-valued feature that survive dropout, in order.
+mlir::FailureOr<std::vector<int64_t>> survivingValues(PooledLookupOp op, const Environment &env, int64_t position,
+                                                      int64_t tableRows);
+mlir::FailureOr<std::vector<int64_t>> survivingValues(PooledRowGradientOp op, const Environment &env, int64_t position,
+                                                      int64_t tableRows);
+
+/// What each of `count` > 0 values is multiplied with.
+double poolingFactor(Pooling pooling, size_t count);
+
+// One function an op, in the order of the dialect's files.
+#define TOWER_ORACLE_OP(OP) mlir::LogicalResult evaluateOp(OP op, Environment &env);
+#include "test/oracle/Ops.def"
+#undef TOWER_ORACLE_OP
+
+} // namespace tower::oracle
+
+#endif
