@@ -6,6 +6,57 @@
 
 include "mlir/Pass/PassBase.td"
 
+def BuildStep : Pass<"tower-build-step", "mlir::ModuleOp"> {
+  let summary = "Write a declared model out as dataflow";
+  let description = [{
+    Adds to a module that holds one tower.model: a tower.tensor for everything that is kept between steps (parameters,
+    slots, constants), and four functions. `@train_step` samples, masks, looks up, encodes, evaluates the losses, asks for
+    their gradient and updates the parameters; `@embed_queries` and `@embed_items` embed 256 rows; `@score` keeps the best
+    k items of a catalogue. Arguments and results say in attributes what they are (docs/Manifest.md). Every op has the
+    location of the part of the spec that it comes from. The model stays: it is what the functions were made from.
+
+    Before:
+    ```mlir
+    tower.encoder @item entity(@package) features([@section]) output(normalized) { tower.layer 32 relu init(glorot) }
+    ```
+    After, among others:
+    ```mlir
+    func.func @embed_items(%table: tensor<59x16xf32>, %w: tensor<16x32xf32>, %ids: tensor<?xi32>, %rows: tensor<256xi32>) -> tensor<256x32xf32> {
+      %e = tower.lookup %table, %ids[%rows] : (tensor<59x16xf32>, tensor<?xi32>, tensor<256xi32>) -> tensor<256x16xf32>
+      %y = tower.segment_linear(%e) weight(%w) : (tensor<256x16xf32>, tensor<16x32xf32>) -> tensor<256x32xf32>
+      %a = tower.activate relu %y : tensor<256x32xf32>
+      %z = tower.normalize %a : tensor<256x32xf32>
+      return %z : tensor<256x32xf32>
+    }
+    ```
+  }];
+  let dependentDialects = ["mlir::func::FuncDialect", "tower::TowerDialect"];
+}
+
+def Differentiate : Pass<"tower-differentiate"> {
+  let summary = "Replace tower.gradient by the backward pass";
+  let description = [{
+    Walks from the loss back to the parameters. Each op on the way states its adjoint in tower ops (interface
+    Differentiable); contributions to one value are added, those to one table merged. What does not depend on a parameter
+    is left out. An op on the way without an adjoint is an error.
+
+    Before:
+    ```mlir
+    %loss = tower.spread_out %z : tensor<8x32xf32>
+    %dz = tower.gradient %loss wrt(%z) : (tensor<f32>, tensor<8x32xf32>) -> tensor<8x32xf32>
+    ```
+    After:
+    ```mlir
+    %loss = tower.spread_out %z : tensor<8x32xf32>
+    %one = tower.one : tensor<f32>
+    %dz = tower.spread_out_grad %one, %z : tensor<8x32xf32>
+    ```
+    Work that other ops make useless (a gradient of one operand that nobody asked for) is left to CSE and dead code
+    elimination.
+  }];
+  let dependentDialects = ["tower::TowerDialect"];
+}
+
 def ApproximateMath : Pass<"tower-approximate-math"> {
   let summary = "Replace math.exp, log, tanh and erf on f32 by polynomials";
   let description = [{
