@@ -6,9 +6,17 @@
 #include "runtime/Error.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <cstring>
 
 using namespace tower::rt;
+
+// Generated code has these numbers in it.
+static_assert(offsetof(tower_call, buffers) == 0 && offsetof(tower_call, extents) == 8 &&
+              offsetof(tower_call, arena) == 16 && offsetof(tower_call, runtime) == 24 && sizeof(tower_call) == 32);
+static_assert(offsetof(tower_program_v1, magic) == 0 && offsetof(tower_program_v1, version) == 4 &&
+              offsetof(tower_program_v1, manifest) == 8 && offsetof(tower_program_v1, manifest_bytes) == 16 &&
+              offsetof(tower_program_v1, entries) == 24 && offsetof(tower_program_v1, num_entries) == 32);
 
 namespace {
 
@@ -227,6 +235,11 @@ void Model::bindPairs(Bound &bound, size_t index) {
 }
 
 void Model::call(const Bound &bound) const {
+#if defined(__SANITIZE_ADDRESS__)
+  // The arena's contents do not survive a call: a step that relies on them reads NaN and rows -1 in sanitizer builds.
+  if (arena.size())
+    std::memset(arena.data(), 0xFF, arena.size());
+#endif
   tower_call operands{bound.buffers.data(), bound.extents.data(), arena.data(), &pool};
   int32_t status = bound.function(&operands);
   if (status == TOWER_ID_OUT_OF_RANGE)
