@@ -34,6 +34,7 @@ std::optional<Spec> readSpecText(const std::string &file, const std::string &tex
   }
   if (diagnostics.numErrors() > before)
     return std::nullopt;
+  warnOfUnusedParts(spec, diagnostics);
   return spec;
 }
 

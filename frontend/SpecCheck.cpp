@@ -36,7 +36,6 @@ public:
   Checker(const Spec &spec, SpecDiagnostics &diagnostics) : report(spec, diagnostics), spec(spec), model(spec.model) {}
 
   void run();
-  void unused();
 
 private:
   void name(const std::string &path, const std::string &value, const std::string &what);
@@ -160,8 +159,34 @@ void Checker::tower(const std::string &path, const Tower &tower) {
   }
 }
 
-/// Parts that nothing refers to are more often a slip than meant.
-void Checker::unused() {
+void Checker::run() {
+  name("name", model.name(), "model");
+  names("tables", model.tables(), "table");
+  for (int i = 0; i < model.tables_size(); ++i)
+    table(element("tables", i), model.tables(i));
+  if (model.entities().empty())
+    report.error("entities", "is missing; a model has one entity or more");
+  names("entities", model.entities(), "entity");
+  for (int i = 0; i < model.entities_size(); ++i) {
+    const Entity &entity = model.entities(i);
+    std::string list = element("entities", i) + ".features";
+    if (entity.features().empty())
+      report.error(list, "is missing; every entity has one feature or more");
+    names(list, entity.features(), "feature");
+    for (int j = 0; j < entity.features_size(); ++j)
+      feature(element(list, j), entity.features(j));
+  }
+  if (model.towers().empty())
+    report.error("towers", "is missing; a model has one tower or more");
+  names("towers", model.towers(), "tower");
+  for (int i = 0; i < model.towers_size(); ++i)
+    tower(element("towers", i), model.towers(i));
+  names("losses", model.losses(), "loss");
+}
+
+void warnOfUnusedParts(const Spec &spec, SpecDiagnostics &diagnostics) {
+  SpecReporter report(spec, diagnostics);
+  const Model &model = spec.model;
   auto tableName = [](const Feature &feature) {
     return feature.has_single() ? feature.single().table() : feature.has_multi() ? feature.multi().table() : "";
   };
@@ -195,38 +220,10 @@ void Checker::unused() {
   }
 }
 
-void Checker::run() {
-  name("name", model.name(), "model");
-  names("tables", model.tables(), "table");
-  for (int i = 0; i < model.tables_size(); ++i)
-    table(element("tables", i), model.tables(i));
-  if (model.entities().empty())
-    report.error("entities", "is missing; a model has one entity or more");
-  names("entities", model.entities(), "entity");
-  for (int i = 0; i < model.entities_size(); ++i) {
-    const Entity &entity = model.entities(i);
-    std::string list = element("entities", i) + ".features";
-    if (entity.features().empty())
-      report.error(list, "is missing; every entity has one feature or more");
-    names(list, entity.features(), "feature");
-    for (int j = 0; j < entity.features_size(); ++j)
-      feature(element(list, j), entity.features(j));
-  }
-  if (model.towers().empty())
-    report.error("towers", "is missing; a model has one tower or more");
-  names("towers", model.towers(), "tower");
-  for (int i = 0; i < model.towers_size(); ++i)
-    tower(element("towers", i), model.towers(i));
-  names("losses", model.losses(), "loss");
-}
-
 void checkSpec(const Spec &spec, SpecDiagnostics &diagnostics) {
-  Checker checker(spec, diagnostics);
-  checker.run();
+  Checker(spec, diagnostics).run();
   checkLosses(spec, diagnostics);
   checkTraining(spec, diagnostics);
-  if (diagnostics.numErrors() == 0)
-    checker.unused();
 }
 
 } // namespace tower

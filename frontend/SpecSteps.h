@@ -20,6 +20,9 @@ void checkSpec(const Spec &spec, SpecDiagnostics &diagnostics);
 void checkLosses(const Spec &spec, SpecDiagnostics &diagnostics);
 void checkTraining(const Spec &spec, SpecDiagnostics &diagnostics);
 
+/// Warns of parts that nothing refers to: more often a slip than meant. For a spec without errors.
+void warnOfUnusedParts(const Spec &spec, SpecDiagnostics &diagnostics);
+
 /// Reports sizes that only data could tell, and makes the rest concrete.
 void resolveWithoutData(Spec &spec, SpecDiagnostics &diagnostics);
 
