@@ -3,6 +3,7 @@
 // What a spec means once it is read: defaults, positions, overrides, hashes.
 #include "test/unit/SpecFixture.h"
 
+#include <filesystem>
 #include <functional>
 #include <google/protobuf/text_format.h>
 
@@ -256,4 +257,20 @@ TEST(ModelReader, HashesTellShapeFromOptions) {
   EXPECT_EQ(changes("training.dense.sgd.rate=0.1"), "shape options");                     // other slots
   EXPECT_EQ(changes("losses[1].contrastive.augmentation.mask=NO_MASK"), "shape options"); // no default rows
   EXPECT_EQ(changes("entities[0].features[1].multi.max_values=7"), "");                   // the size of a buffer
+}
+
+// The example of docs/Spec.md and the reference's specs lack nothing but what their data would give.
+TEST(ModelReader, AcceptsTheSpecsOfTheRepository) {
+  namespace fs = std::filesystem;
+  std::vector<fs::path> files = {fs::path(SOURCE_DIR) / "docs/spec-example.txtpb"};
+  for (const fs::directory_entry &entry : fs::directory_iterator(fs::path(SOURCE_DIR) / "test/reference/specs"))
+    files.push_back(entry.path());
+  EXPECT_GE(files.size(), 6u);
+  for (const fs::path &file : files) {
+    SpecDiagnostics diagnostics;
+    readSpec(file.string(), {}, diagnostics);
+    for (const SpecDiagnostic &diagnostic : diagnostics.sorted())
+      EXPECT_NE(diagnostic.message.find("pass --data DIR"), std::string::npos)
+          << diagnostic.position.str() << ": " << diagnostic.message;
+  }
 }
