@@ -59,6 +59,18 @@ Matrix flatten(IndexMath &math, Value memory) {
   return {unsized, start, stride};
 }
 
+/// What a dynamic size of `memory` cannot exceed: the size of a buffer it is a part of.
+std::optional<int64_t> sizeLimit(Value memory, int64_t dimension) {
+  while (auto part = memory.getDefiningOp<memref::SubViewOp>()) {
+    if (part.getSourceType().getRank() != part.getType().getRank())
+      return std::nullopt;
+    memory = part.getSource();
+    if (int64_t size = cast<MemRefType>(memory.getType()).getDimSize(dimension); !ShapedType::isDynamic(size))
+      return size;
+  }
+  return std::nullopt;
+}
+
 struct LowerProducts : impl::LowerProductsBase<LowerProducts> {
   using LowerProductsBase::LowerProductsBase;
 
@@ -118,18 +130,22 @@ struct LowerProducts : impl::LowerProductsBase<LowerProducts> {
     Value a = op.getInputs()[0], b = op.getInputs()[1], c = op.getOutputs()[0];
     SmallVector<AffineMap> maps = op.getIndexingMapsArray();
     bool transposeA = *isTransposed(maps[0], 0, 2), transposeB = *isTransposed(maps[1], 2, 1);
-    auto either = [&](Value x, int64_t dimX, Value y, int64_t dimY) {
+    // Two operands have each extent: what one does not know, the other may.
+    auto extent = [&](Value x, int64_t dimX, Value y, int64_t dimY) {
       Index size = math.dim(x, dimX);
-      return size.isKnown() ? size : math.dim(y, dimY);
+      if (!size.isKnown())
+        size = math.dim(y, dimY);
+      std::optional<int64_t> most = sizeLimit(x, dimX);
+      return Extent{size, most ? most : sizeLimit(y, dimY)};
     };
-    Extents extents{either(c, 0, a, transposeA), either(c, 1, b, !transposeB), either(a, !transposeA, b, transposeB)};
-    if (!extents.m.is(0) && !extents.n.is(0)) {
-      Place place = op->getParentOfType<scf::ParallelOp>() ? Place::InsideParallel : Place::Free;
-      Blocking blocking = chooseBlocking(extents, transposeB, tile, place);
+    Extents extents{extent(c, 0, a, transposeA), extent(c, 1, b, !transposeB), extent(a, !transposeA, b, transposeB)};
+    if (!extents.m.size.is(0) && !extents.n.size.is(0)) {
+      auto parallel = op->getParentOfType<scf::ParallelOp>();
+      Blocking blocking = chooseBlocking(extents, transposeA, transposeB, tile, parallel != nullptr);
       Product product{flatten(math, a), flatten(math, b), flatten(math, c),
                       transposeA,       transposeB,       op->hasAttr(kOverwriteAttr),
                       extents};
-      emitProduct(math, kernels, product, blocking, place);
+      emitProduct(math, kernels, product, blocking, parallel);
       remark::passed(op.getLoc(), remark::RemarkOpts::name("product").category(getArgument()))
           << remark::metric("packed", blocking.packB ? blocking.packedDepth * blocking.packedColumns : 0)
           << remark::metric("pieces", blocking.parallel ? blocking.rowCuts * blocking.columnCuts : 1);

@@ -28,15 +28,19 @@ inline constexpr int64_t kMaxDepthBlock = 512;
 /// power of two, so that the rows do not compete for the same sets of the cache.
 inline constexpr int64_t kRowStride = kMaxDepthBlock + 16;
 
-/// Extents of C = op(A) op(B): M x N, summed over K.
-struct Extents {
-  Index m, n, k;
+/// One extent of a product.
+struct Extent {
+  Index size;
+  /// What a dynamic size cannot exceed, if the IR says so (a subview of a static buffer).
+  std::optional<int64_t> most;
+
+  /// A number for cost models.
+  int64_t typical() const;
 };
 
-/// Where the product stands.
-enum class Place {
-  Free,          ///< in sequential code: may start parallel work, scratch comes from memref.alloc
-  InsideParallel ///< in a piece of parallel work: stays sequential, scratch is a little stack
+/// Extents of C = op(A) op(B): M x N, summed over K.
+struct Extents {
+  Extent m, n, k;
 };
 
 struct Blocking {
@@ -49,16 +53,19 @@ struct Blocking {
   int64_t rowBlock;
   /// The part of B that is packed at a time; multiples of tile.columns() and of depthBlock.
   int64_t packedColumns, packedDepth;
+  /// That part is all of B.
+  bool packedWhole;
   /// Pieces: a grid over C, in units of register tiles. Where an extent is static, so is the number of cuts, and pieces
   /// differ by one tile at most. Where it is dynamic, a piece has a fixed number of tiles.
   int64_t rowCuts, columnCuts;
   int64_t rowTilesPerPiece, columnTilesPerPiece;
 };
 
-/// The blocking of a product. A dynamic extent is taken to be typical of a batch. Depends on the product alone, never
+/// The blocking of a product. Inside a piece of parallel work it stays sequential, and its scratch is a little stack.
+/// Depends on the product alone, never
 /// on the number of threads; and no choice changes a bit of the result, because every element of C is one chain of
 /// fused multiply-adds in the order of k.
-Blocking chooseBlocking(const Extents &extents, bool transposeB, Tile tile, Place place);
+Blocking chooseBlocking(const Extents &extents, bool transposeA, bool transposeB, Tile tile, bool insideParallel);
 
 } // namespace tower::products
 

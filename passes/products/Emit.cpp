@@ -19,17 +19,18 @@ constexpr int64_t kMinPackedPiece = int64_t(1) << 15;
 
 class Emitter {
 public:
-  Emitter(IndexMath &math, Kernels &kernels, const Product &product, const Blocking &blocking, Place place)
-      : math(math), kernels(kernels), p(product), cut(blocking), tile(blocking.tile), place(place) {}
+  Emitter(IndexMath &math, Kernels &kernels, const Product &product, const Blocking &blocking, scf::ParallelOp parallel)
+      : math(math), kernels(kernels), p(product), cut(blocking), tile(blocking.tile), enclosing(parallel),
+        m(product.extents.m.size), n(product.extents.n.size), k(product.extents.k.size) {}
 
   void run();
 
 private:
   Value scratch(int64_t elements);
   Value stackScratch(int64_t elements);
-  void packPart(Index n, Index k);
-  void pieces(Index n, Index k);
-  void piece(Index rowLow, Index rowHigh, Index columnLow, Index columnHigh, Index k);
+  void packPart(Index columns, Index rows);
+  void pieces(Index width, Index rows);
+  void piece(Index rowLow, Index rowHigh, Index low, Index high, Index rowsOfPart);
   void rowsOfTiles(int64_t rows, Index low, Index high);
   void tiles(int64_t rows, Index i);
   void callKernel(int64_t rows, int64_t vectors, bool masked, Index i, Index j, Index columns);
@@ -39,7 +40,8 @@ private:
   const Product &p;
   const Blocking &cut;
   Tile tile;
-  Place place;
+  scf::ParallelOp enclosing;
+  Index m, n, k;
   PackedB packed{};
 
   /// The part of B at hand: its first column and row.
@@ -49,7 +51,7 @@ private:
   Value first, rowsOfA;
 };
 
-/// A view of scratch that is as long as it needs to be for any caller.
+/// Scratch as kernels take it.
 Value asFlat(IndexMath &math, Value memory) {
   auto type = MemRefType::get({ShapedType::kDynamic}, math.builder.getF32Type());
   return memref::CastOp::create(math.builder, math.loc, type, memory);
@@ -61,30 +63,28 @@ Value Emitter::stackScratch(int64_t elements) {
   return asFlat(math, memref::AllocaOp::create(math.builder, math.loc, type, alignment));
 }
 
-/// Scratch of the whole product: planned memory, or in a piece of parallel work the piece's own stack, entered once.
+/// Scratch of the whole product: planned memory, or in a piece of parallel work the piece's own stack, taken once.
 Value Emitter::scratch(int64_t elements) {
-  if (place == Place::Free) {
-    auto type = MemRefType::get({elements}, math.builder.getF32Type());
-    auto alignment = math.builder.getI64IntegerAttr(64);
-    return asFlat(math, memref::AllocOp::create(math.builder, math.loc, type, alignment));
-  }
   OpBuilder::InsertionGuard guard(math.builder);
-  auto parallel = math.builder.getInsertionBlock()->getParentOp()->getParentOfType<scf::ParallelOp>();
-  if (auto self = dyn_cast<scf::ParallelOp>(math.builder.getInsertionBlock()->getParentOp()))
-    parallel = self;
-  math.builder.setInsertionPointToStart(parallel.getBody());
-  return stackScratch(elements);
+  if (enclosing) {
+    math.builder.setInsertionPointToStart(enclosing.getBody());
+    return stackScratch(elements);
+  }
+  auto type = MemRefType::get({elements}, math.builder.getF32Type());
+  auto alignment = math.builder.getI64IntegerAttr(64);
+  return asFlat(math, memref::AllocOp::create(math.builder, math.loc, type, alignment));
 }
 
 void Emitter::run() {
-  if (cut.packB) {
-    packed = {{scratch(cut.packedDepth * cut.packedColumns), 0}, cut.depthBlock, cut.packedColumns};
-  }
   if (!p.transposeA && !cut.parallel)
     rowsOfA = scratch(cut.rowBlock * kRowStride);
-  const auto &[m, n, k] = p.extents;
   if (!cut.packB)
     return pieces(n, k);
+  packed = {{scratch(cut.packedDepth * cut.packedColumns), 0}, cut.depthBlock, cut.packedColumns};
+  if (cut.packedWhole) {
+    packPart(n, k);
+    return pieces(n, k);
+  }
   math.loop(0, n, cut.packedColumns, [&](Index column) {
     partColumn = column;
     Index columns = math.blockLength(n, column, cut.packedColumns);
@@ -98,30 +98,29 @@ void Emitter::run() {
   });
 }
 
-void Emitter::packPart(Index n, Index k) {
+void Emitter::packPart(Index columns, Index rows) {
   Index row = partDepth, column = partColumn;
   if (p.transposeB)
     std::swap(row, column);
   Index start = math.add(p.b.offset, math.add(math.mul(row, p.b.stride), column));
   Matrix part{p.b.flat, start, p.b.stride};
   auto pack = [&](Index low, Index high) {
-    packB(math, kernels, tile, part, p.transposeB, k, low, high, p.extents.n.isMultipleOf(tile.columns()), packed);
+    packB(math, kernels, tile, part, p.transposeB, rows, low, high, n.isMultipleOf(tile.columns()), packed);
   };
-  int64_t panel = tile.columns() * k.knownOr(cut.packedDepth);
+  int64_t panel = tile.columns() * rows.knownOr(cut.packedDepth);
   int64_t panelsPerPiece = llvm::divideCeil(kMinPackedPiece, std::max<int64_t>(1, panel));
-  Index count = math.ceilDiv(math.ceilDiv(n, tile.columns()), panelsPerPiece);
+  Index count = math.ceilDiv(math.ceilDiv(columns, tile.columns()), panelsPerPiece);
   if (!cut.parallel || count.is(1))
-    return pack(0, n);
+    return pack(0, columns);
   math.parallel(count, [&](Index piece) {
     Index low = math.mul(piece, panelsPerPiece * tile.columns());
-    pack(low, math.min(math.add(low, panelsPerPiece * tile.columns()), n));
+    pack(low, math.min(math.add(low, panelsPerPiece * tile.columns()), columns));
   });
 }
 
-void Emitter::pieces(Index n, Index k) {
-  const Index &m = p.extents.m;
+void Emitter::pieces(Index width, Index rows) {
   if (!cut.parallel)
-    return piece(0, m, 0, n, k);
+    return piece(0, m, 0, width, rows);
   // Where tile t of `count` begins, of all tiles along an extent.
   struct Cuts {
     Index tiles, count;
@@ -137,25 +136,25 @@ void Emitter::pieces(Index n, Index k) {
     auto start = [&](Index i) { return math.mul(math.div(math.mul(i, c.tiles), c.count), c.unit); };
     return std::pair(start(at), math.min(start(math.add(at, 1)), c.extent));
   };
-  Cuts rows = cuts(m, tile.rows, cut.rowCuts, cut.rowTilesPerPiece);
-  Cuts columns = cuts(n, tile.columns(), cut.columnCuts, cut.columnTilesPerPiece);
-  math.parallel(math.mul(rows.count, columns.count), [&](Index number) {
+  Cuts down = cuts(m, tile.rows, cut.rowCuts, cut.rowTilesPerPiece);
+  Cuts across = cuts(width, tile.columns(), cut.columnCuts, cut.columnTilesPerPiece);
+  math.parallel(math.mul(down.count, across.count), [&](Index number) {
     if (!p.transposeA)
       rowsOfA = stackScratch(cut.rowBlock * kRowStride);
     // Neighbours share columns, hence the part of B that is in the cache.
-    auto [rowLow, rowHigh] = bounds(rows, rows.count.is(1) ? Index(0) : math.rem(number, rows.count));
-    auto [columnLow, columnHigh] = bounds(columns, columns.count.is(1) ? Index(0) : math.div(number, rows.count));
-    piece(rowLow, rowHigh, columnLow, columnHigh, k);
+    auto [rowLow, rowHigh] = bounds(down, down.count.is(1) ? Index(0) : math.rem(number, down.count));
+    auto [columnLow, columnHigh] = bounds(across, across.count.is(1) ? Index(0) : math.div(number, down.count));
+    piece(rowLow, rowHigh, columnLow, columnHigh, rows);
   });
 }
 
-void Emitter::piece(Index rowLow, Index rowHigh, Index low, Index high, Index k) {
+void Emitter::piece(Index rowLow, Index rowHigh, Index low, Index high, Index rowsOfPart) {
   columnLow = low;
   columnHigh = high;
   OpBuilder &builder = math.builder;
-  math.loop(0, math.max(k, 1), cut.depthBlock, [&](Index block) {
+  math.loop(0, math.max(rowsOfPart, 1), cut.depthBlock, [&](Index block) {
     blockK = block;
-    depth = math.blockLength(k, block, cut.depthBlock);
+    depth = math.blockLength(rowsOfPart, block, cut.depthBlock);
     Index start = math.add(partDepth, block);
     if (p.overwrite && !start.isKnown())
       first = arith::CmpIOp::create(builder, math.loc, arith::CmpIPredicate::eq, math.materialize(start),
@@ -170,15 +169,15 @@ void Emitter::piece(Index rowLow, Index rowHigh, Index low, Index high, Index k)
       Index whole = math.add(row, math.roundDown(math.sub(end, row), tile.rows));
       rowsOfTiles(tile.rows, row, whole);
       // What is left of the last rows; for other pieces these loops are empty.
-      int64_t tail = p.extents.m.isKnown() ? p.extents.m.known() % tile.rows : tile.rows - 1;
+      int64_t tail = m.isKnown() ? m.known() % tile.rows : tile.rows - 1;
       Index most = whole;
       if (tail >= tile.tailRows()) {
-        most = tail % tile.tailRows() == 0 && p.extents.m.isKnown()
+        most = tail % tile.tailRows() == 0 && m.isKnown()
                    ? end
                    : math.add(whole, math.roundDown(math.sub(end, whole), tile.tailRows()));
         rowsOfTiles(tile.tailRows(), whole, most);
       }
-      if (!p.extents.m.isKnown() || tail % tile.tailRows() != 0)
+      if (!m.isKnown() || tail % tile.tailRows() != 0)
         rowsOfTiles(1, most, end);
     });
   });
@@ -190,7 +189,6 @@ void Emitter::rowsOfTiles(int64_t rows, Index low, Index high) {
 
 /// The register tiles of `rows` rows from row i on.
 void Emitter::tiles(int64_t rows, Index i) {
-  const Index &n = p.extents.n;
   Index whole = columnHigh;
   if (!n.isMultipleOf(tile.columns()))
     whole = math.add(columnLow, math.roundDown(math.sub(columnHigh, columnLow), tile.columns()));
@@ -207,11 +205,11 @@ void Emitter::tiles(int64_t rows, Index i) {
 }
 
 void Emitter::callKernel(int64_t rows, int64_t vectors, bool masked, Index i, Index j, Index columns) {
-  Index k = math.add(partDepth, blockK);
+  Index start = math.add(partDepth, blockK);
   KernelCall call{
       {rows, vectors, masked, p.transposeA, cut.packB}, {}, {}, {}, 0, 0, p.c.stride, depth, columns, first};
   if (p.transposeA)
-    call.a = {p.a.flat, math.add(p.a.offset, math.add(math.mul(k, p.a.stride), i))};
+    call.a = {p.a.flat, math.add(p.a.offset, math.add(math.mul(start, p.a.stride), i))};
   else
     call.a = {rowsOfA, math.mul(math.sub(i, blockRow), kRowStride)};
   call.strideA = p.a.stride;
@@ -219,7 +217,7 @@ void Emitter::callKernel(int64_t rows, int64_t vectors, bool masked, Index i, In
   if (cut.packB)
     call.b = {packed.place.base, packed.panel(math, blockK, j)};
   else
-    call.b = {p.b.flat, math.add(p.b.offset, math.add(math.mul(k, p.b.stride), column))};
+    call.b = {p.b.flat, math.add(p.b.offset, math.add(math.mul(start, p.b.stride), column))};
   call.strideB = p.b.stride;
   call.c = {p.c.flat, math.add(p.c.offset, math.add(math.mul(i, p.c.stride), column))};
   kernels.call(math, call);
@@ -227,8 +225,9 @@ void Emitter::callKernel(int64_t rows, int64_t vectors, bool masked, Index i, In
 
 } // namespace
 
-void emitProduct(IndexMath &math, Kernels &kernels, const Product &product, const Blocking &blocking, Place place) {
-  Emitter(math, kernels, product, blocking, place).run();
+void emitProduct(IndexMath &math, Kernels &kernels, const Product &product, const Blocking &blocking,
+                 scf::ParallelOp parallel) {
+  Emitter(math, kernels, product, blocking, parallel).run();
 }
 
 } // namespace tower::products

@@ -4,6 +4,7 @@
 #ifndef TOWER_PASSES_PRODUCTS_EMIT_H
 #define TOWER_PASSES_PRODUCTS_EMIT_H
 
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "passes/products/Kernel.h"
 
 namespace tower::products {
@@ -15,8 +16,9 @@ struct Product {
   Extents extents;
 };
 
-/// Emits the product at the builder's insertion point.
-void emitProduct(IndexMath &math, Kernels &kernels, const Product &product, const Blocking &blocking, Place place);
+/// Emits the product at the builder's insertion point, which is inside `parallel` if that is not null.
+void emitProduct(IndexMath &math, Kernels &kernels, const Product &product, const Blocking &blocking,
+                 mlir::scf::ParallelOp parallel);
 
 } // namespace tower::products
 

@@ -87,3 +87,45 @@ func.func @distinct_rows(%x: memref<?x344xf32>, %w: memref<344x512xf32>, %y: mem
   linalg.matmul {tower.overwrite} ins(%x, %w : memref<?x344xf32>, memref<344x512xf32>) outs(%y : memref<?x512xf32>)
   return
 }
+
+// -----
+
+// A number of columns that a buffer bounds: packed at once, not in a loop.
+
+// CHECK-LABEL: func.func @distinct_columns(
+// CHECK: memref.alloc() {alignment = 64 : i64} : memref<131072xf32>
+// CHECK-NOT: scf.for
+// CHECK: scf.parallel
+// CHECK: call @tower_product_transpose_16(
+// CHECK: scf.parallel
+func.func @distinct_columns(%q: memref<256x128xf32>, %x: memref<1024x128xf32>, %s: memref<256x1024xf32>, %count: index) {
+  %columns = memref.subview %x[0, 0] [%count, 128] [1, 1] : memref<1024x128xf32> to memref<?x128xf32, strided<[128, 1]>>
+  %scores = memref.subview %s[0, 0] [256, %count] [1, 1] : memref<256x1024xf32> to memref<256x?xf32, strided<[1024, 1]>>
+  linalg.matmul indexing_maps = [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (n, k)>, affine_map<(m, n, k) -> (m, n)>]
+    {tower.overwrite} ins(%q, %columns : memref<256x128xf32>, memref<?x128xf32, strided<[128, 1]>>) outs(%scores : memref<256x?xf32, strided<[1024, 1]>>)
+  return
+}
+
+// -----
+
+// Inside parallel work a product is sequential, its scratch is taken once from the piece's stack.
+
+// CHECK-LABEL: func.func @nested(
+// CHECK: scf.parallel
+// CHECK: memref.alloca() {alignment = 64 : i64} : memref<32768xf32>
+// CHECK: memref.alloca() {alignment = 64 : i64} : memref<25344xf32>
+// CHECK: scf.for
+// CHECK-NOT: memref.alloc
+// CHECK-NOT: scf.parallel
+// CHECK: call @tower_product_12x32(
+// CHECK: return
+func.func @nested(%a: memref<96x256xf32>, %b: memref<256x256xf32>, %c: memref<96x256xf32>, %n: index) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  scf.parallel (%p) = (%c0) to (%n) step (%c1) {
+    scf.for %i = %c0 to %n step %c1 {
+      linalg.matmul ins(%a, %b : memref<96x256xf32>, memref<256x256xf32>) outs(%c : memref<96x256xf32>)
+    }
+  }
+  return
+}

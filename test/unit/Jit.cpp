@@ -3,6 +3,7 @@
 // Compiles IR for this machine.
 #include "test/unit/Jit.h"
 #include "dialect/Tower.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/ExecutionEngine/ExecutionEngine.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/MLIRContext.h"
@@ -47,6 +48,29 @@ void initializeOnce() {
   (void)done;
 }
 
+bool run(mlir::ModuleOp module, const std::string &passes) {
+  mlir::PassManager manager(module.getContext());
+  return mlir::succeeded(mlir::parsePassPipeline(passes, manager)) && mlir::succeeded(manager.run(module));
+}
+
+/// Gives every allocation of static size a fixed place, as the memory planner does.
+void placeScratch(mlir::ModuleOp module) {
+  llvm::SmallVector<mlir::memref::AllocOp> allocations;
+  module.walk([&](mlir::memref::AllocOp op) {
+    if (op.getType().hasStaticShape())
+      allocations.push_back(op);
+  });
+  for (auto [i, op] : llvm::enumerate(allocations)) {
+    std::string name = "scratch" + std::to_string(i);
+    mlir::OpBuilder builder = mlir::OpBuilder::atBlockBegin(module.getBody());
+    mlir::memref::GlobalOp::create(builder, op.getLoc(), name, builder.getStringAttr("private"), op.getType(),
+                                   builder.getUnitAttr(), /*constant=*/false, builder.getI64IntegerAttr(64));
+    builder.setInsertionPoint(op);
+    op.replaceAllUsesWith(mlir::memref::GetGlobalOp::create(builder, op.getLoc(), op.getType(), name).getResult());
+    op.erase();
+  }
+}
+
 } // namespace
 
 std::unique_ptr<Jit> Jit::compile(const std::string &source, const std::string &passes) {
@@ -61,8 +85,10 @@ std::unique_ptr<Jit> Jit::compile(const std::string &source, const std::string &
   auto module = mlir::parseSourceString<mlir::ModuleOp>(source, &parts->context);
   if (!module)
     return nullptr;
-  mlir::PassManager manager(&parts->context);
-  if (mlir::failed(mlir::parsePassPipeline(passes + "," + kToLLVM, manager)) || mlir::failed(manager.run(*module)))
+  if (!run(*module, passes))
+    return nullptr;
+  placeScratch(*module);
+  if (!run(*module, kToLLVM))
     return nullptr;
   mlir::ExecutionEngineOptions options;
   options.jitCodeGenOptLevel = llvm::CodeGenOptLevel::Default;

@@ -164,6 +164,13 @@ std::vector<Case> edgeCases() {
   return cases;
 }
 
+/// B does not fit what is packed at a time.
+std::vector<Case> longCases() {
+  return {Case{13, 40, 9000, false, false, true, false, false, true},
+          Case{26, 30, 8200, true, true, false, false, false, true}, Case{30, 8300, 40, false, true, true, false, true},
+          Case{2, 3001, 1500, false, true, true}};
+}
+
 /// Products large enough for pieces.
 std::vector<Case> largeCases() {
   return {Case{256, 130, 344, false, false, true},
@@ -181,6 +188,7 @@ TEST_P(Products, EdgesAgreeWithPlainLoops) { check(edgeCases(), GetParam()); }
 TEST_P(Products, RandomShapesAgreeWithPlainLoops) { check(randomCases(96, 70, false), GetParam()); }
 TEST_P(Products, DynamicShapesAgreeWithPlainLoops) { check(randomCases(48, 70, true), GetParam()); }
 TEST_P(Products, PiecesAgreeWithPlainLoops) { check(largeCases(), GetParam()); }
+TEST_P(Products, PartsOfBAgreeWithPlainLoops) { check(longCases(), GetParam()); }
 
 INSTANTIATE_TEST_SUITE_P(VectorWidth, Products, testing::Values(8, 16));
 
