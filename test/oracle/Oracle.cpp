@@ -79,9 +79,7 @@ public:
   LogicalResult setArguments(const Inputs &inputs, const std::map<const void *, Tensor> &replaced);
   /// Evaluates the ops that `wanted` needs.
   LogicalResult run(ArrayRef<mlir::Value> wanted);
-  const Tensor &operator[](mlir::Value value) const { return env[value]; }
-  bool has(mlir::Value value) const { return env.has(value); }
-  void set(mlir::Value value, Tensor tensor) { env.set(value, std::move(tensor)); }
+  Environment &values() { return env; }
 
 private:
   LogicalResult evaluateOne(Operation *op);
@@ -154,7 +152,7 @@ LogicalResult Evaluator::differentiate(GradientOp op) {
         moved.env.set(parameter, shifted);
         if (failed(moved.run(op.getLoss())))
           return failure();
-        losses[side] = moved[op.getLoss()].real();
+        losses[side] = moved.env[op.getLoss()].real();
       }
       result.reals[i] = (losses[1] - losses[0]) / (2 * options.differences);
     }
@@ -179,7 +177,7 @@ std::string tensorName(func::FuncOp function, mlir::Value value) {
 }
 
 // The gradient that an update op consumes, by the updated parameter's name.
-void collectGradient(func::FuncOp function, Operation &op, const Evaluator &values, Results &results) {
+void collectGradient(func::FuncOp function, Operation &op, const Environment &values, Results &results) {
   auto store = [&](mlir::Value parameter, Tensor gradient) {
     if (std::string name = tensorName(function, parameter); !name.empty())
       results.gradients[name] = std::move(gradient);
@@ -200,25 +198,35 @@ void collectGradient(func::FuncOp function, Operation &op, const Evaluator &valu
 
 } // namespace
 
-FailureOr<Results> oracle::evaluate(func::FuncOp function, const Inputs &inputs, const Options &options) {
+FailureOr<Environment> oracle::evaluateAll(func::FuncOp function, const Inputs &inputs, const Options &options) {
   if (!function.getBody().hasOneBlock())
     return function.emitOpError("needs one block to be evaluated");
   Evaluator evaluator(function, options);
-  Operation *end = function.getBody().front().getTerminator();
-  SmallVector<mlir::Value> wanted(end->getOperands());
+  SmallVector<mlir::Value> wanted(function.getBody().front().getTerminator()->getOperands());
   if (failed(evaluator.setArguments(inputs, {})) || failed(evaluator.run(wanted)))
     return failure();
+  return std::move(evaluator.values());
+}
+
+FailureOr<Results> oracle::evaluate(func::FuncOp function, const Inputs &inputs, const Options &options) {
+  FailureOr<Environment> values = evaluateAll(function, inputs, options);
+  if (failed(values))
+    return failure();
+  return resultsOf(function, *values);
+}
+
+Results oracle::resultsOf(func::FuncOp function, const Environment &values) {
   Results results;
-  for (auto [i, value] : llvm::enumerate(wanted)) {
-    results.values.push_back(evaluator[value]);
+  for (auto [i, value] : llvm::enumerate(function.getBody().front().getTerminator()->getOperands())) {
+    results.values.push_back(values[value]);
     if (auto name = function.getResultAttrOfType<StringAttr>(i, "tower.result"))
-      results.named[name.str()] = evaluator[value];
+      results.named[name.str()] = values[value];
     if (auto updated = function.getResultAttrOfType<IntegerAttr>(i, "tower.updates"))
-      results.named[tensorName(function, function.getArgument(updated.getInt()))] = evaluator[value];
+      results.named[tensorName(function, function.getArgument(updated.getInt()))] = values[value];
   }
   for (Operation &op : function.getBody().front())
-    if (llvm::all_of(op.getResults(), [&](mlir::Value value) { return evaluator.has(value); }))
-      collectGradient(function, op, evaluator, results);
+    if (llvm::all_of(op.getResults(), [&](mlir::Value value) { return values.has(value); }))
+      collectGradient(function, op, values, results);
   return results;
 }
 
@@ -228,8 +236,8 @@ FailureOr<Tensor> oracle::evaluateValue(func::FuncOp function, mlir::Value value
   if (failed(evaluator.setArguments(inputs, replaced)))
     return failure();
   for (const auto &[pointer, tensor] : replaced)
-    evaluator.set(mlir::Value::getFromOpaquePointer(pointer), tensor);
+    evaluator.values().set(mlir::Value::getFromOpaquePointer(pointer), tensor);
   if (failed(evaluator.run(value)))
     return failure();
-  return evaluator[value];
+  return evaluator.values()[value];
 }

@@ -7,7 +7,7 @@
 #define TEST_ORACLE_ORACLE_H
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
-#include "test/oracle/Tensor.h"
+#include "test/oracle/Environment.h"
 
 #include <map>
 #include <string>
@@ -44,6 +44,13 @@ mlir::FailureOr<Results> evaluate(mlir::func::FuncOp function, const Inputs &inp
 /// inside the function (or its arguments) instead of computing them.
 mlir::FailureOr<Tensor> evaluateValue(mlir::func::FuncOp function, mlir::Value value, const Inputs &inputs,
                                       const std::map<const void *, Tensor> &replaced = {}, const Options &options = {});
+
+/// The same for all values that the function's results depend on.
+mlir::FailureOr<Environment> evaluateAll(mlir::func::FuncOp function, const Inputs &inputs,
+                                         const Options &options = {});
+
+/// What evaluate() picks of them.
+Results resultsOf(mlir::func::FuncOp function, const Environment &values);
 
 /// A row gradient as the dense table that it stands for.
 Tensor dense(const Tensor &gradient);
