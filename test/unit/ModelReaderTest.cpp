@@ -181,6 +181,12 @@ TEST(ModelReader, OverridesAnyField) {
       SUM);
 }
 
+TEST(ModelReader, OverridesReplaceWholeElements) {
+  Model model = overridden("towers[query].layers[1]={units: 8 activation: TANH}").model;
+  EXPECT_EQ(model.towers(0).layers(1).activation(), TANH);
+  EXPECT_EQ(overridden("towers[query].layers=[{units: 8}]").model.towers(0).layers_size(), 1);
+}
+
 TEST(ModelReader, OverridesReplaceOneKindByAnother) {
   Model model = overridden("training.dense.sgd.rate=0.5").model;
   EXPECT_FALSE(model.training().dense().has_adam());
@@ -232,6 +238,8 @@ TEST(ModelReader, WrongOverridesNameTheFlagAndThePart) {
   expectOverrideError("losses[0].in_batch_softmax.logq=COUNTD",
                       "logq: found COUNTD; allowed: NO_CORRECTION or COUNTED (did you mean COUNTED?)");
   expectOverrideError("losses[0].contrastive.temperature=1", "losses[0] is in_batch_softmax, not contrastive");
+  expectOverrideError("towers[0].layers[0]=[{units: 1}, {units: 2}]",
+                      "towers[0].layers[0] is one element; one value is expected");
   expectOverrideError("training.dense=adam", "training.dense is a Optimizer; set one of its fields: sgd, adagrad, "
                                              "rowwise_adagrad, adam or weight_decay, or all: {...}");
   expectOverrideError("losses[1].weight=-1", "losses[1].weight: found -1; allowed: a finite number >= 0");

@@ -62,6 +62,27 @@ TEST(SpecErrors, EntitiesAndFeatures) {
                 "entities[0].features[2].dense.width: found 0; allowed: 1 to 65536", "width");
 }
 
+TEST(SpecErrors, AnEntityHasFeatures) {
+  EXPECT_EQ(problems(std::string(goodSpec) + "entities { name: \"user\" }\n"),
+            "spec:41:1: error: entities[1].features: is missing; every entity has one feature or more\n");
+}
+
+TEST(SpecErrors, LongListsOfAlternativesAreCut) {
+  std::string text = goodSpec;
+  for (int i = 0; i < 20; ++i)
+    text += "tables { name: \"t" + std::to_string(i) + "\" dim: 1 }\n";
+  expectError(
+      replaced(text, "single {}", "single { table: \"something\" }"), "\"something\"",
+      "entities[0].features[0].single.table: there is no table \"something\"; allowed: section, word, t0, t1, t2, "
+      "t3, t4, t5, t6, t7, t8, t9 or one of 10 more");
+}
+
+TEST(SpecErrors, ANameThatCouldNotBeReadIsNotAlsoUnknown) {
+  expectErrorOf("name: \"word\" ", "name: word ", "word rows", "tables[1].name: found word; allowed: text in quotes");
+  expectErrorOf("name: \"word\" ", "nmae: \"word\" ", "nmae",
+                "tables[1]: Table has no field \"nmae\"; did you mean \"name\"?");
+}
+
 TEST(SpecErrors, Towers) {
   expectErrorOf("  entity: \"item\"\n  features", "  entity: \"itme\"\n  features", "\"itme\"",
                 "towers[0].entity: there is no entity \"itme\"; did you mean \"item\"?");
