@@ -3,11 +3,13 @@
 // Words for messages about data.
 #include "frontend/DataErrors.h"
 
+#include <cstdint>
+
 using namespace tower;
 
 std::string tower::inQuotes(std::string_view text) {
   constexpr size_t longest = 60;
-  std::string out = "'";
+  std::string out = "\"";
   for (unsigned char c : text.substr(0, longest)) {
     if (c == '\n')
       out += "\\n";
@@ -18,14 +20,7 @@ std::string tower::inQuotes(std::string_view text) {
     else
       out += static_cast<char>(c);
   }
-  return out + (text.size() > longest ? "...'" : "'");
-}
-
-std::string tower::listed(const std::vector<std::string> &names) {
-  std::string out;
-  for (const std::string &name : names)
-    out += (out.empty() ? "" : ", ") + inQuotes(name);
-  return out;
+  return out + (text.size() > longest ? "...\"" : "\"");
 }
 
 bool tower::isUtf8(std::string_view text) {

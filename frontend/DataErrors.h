@@ -5,8 +5,7 @@
 #ifndef TOWERC_FRONTEND_DATAERRORS_H
 #define TOWERC_FRONTEND_DATAERRORS_H
 
-#include <cstdint>
-#include <cstdio>
+#include <ostream>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,18 +20,19 @@ public:
   /// limit are not kept.
   void add(const std::string &where, const std::string &what) {
     if (!full())
-      messages.push_back(where + ": " + what);
+      messages.push_back(where + ": error: " + what);
   }
   bool any() const { return !messages.empty(); }
   /// Whether to stop looking for more.
   bool full() const { return messages.size() >= limit; }
   const std::vector<std::string> &all() const { return messages; }
 
-  void print(FILE *stream) const {
+  /// A line each: "apps.tsv:3: error: ...".
+  void print(std::ostream &out) const {
     for (const std::string &message : messages)
-      std::fprintf(stream, "error: %s\n", message.c_str());
+      out << message << "\n";
     if (full())
-      std::fprintf(stream, "error: stopped after %zu errors\n", messages.size());
+      out << "error: stopped after " << messages.size() << " errors\n";
   }
 
 private:
@@ -41,8 +41,6 @@ private:
 
 /// `text` in quotes for a message, shortened when long.
 std::string inQuotes(std::string_view text);
-/// "`a`, `b`, `c`".
-std::string listed(const std::vector<std::string> &names);
 /// Whether `text` is valid UTF-8.
 bool isUtf8(std::string_view text);
 

@@ -47,12 +47,16 @@ static int importMain(int argc, char **argv) {
   if (out.empty())
     return wrongUsage("data import needs --out FOLDER");
 
+  SpecDiagnostics diagnostics;
+  std::optional<ImportSpec> spec = readImportSpec(schema, diagnostics);
+  if (!spec) {
+    diagnostics.print(std::cerr);
+    return 1;
+  }
   DataErrors errors;
-  std::optional<Imported> imported;
-  if (std::optional<ImportSpec> spec = readImportSpec(schema, errors))
-    imported = importTables(*spec, errors);
+  std::optional<Imported> imported = importTables(*spec, errors);
   if (!imported) {
-    errors.print(stderr);
+    errors.print(std::cerr);
     return 1;
   }
   if (std::string error = writeDataset(*imported, out); !error.empty()) {

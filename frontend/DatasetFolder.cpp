@@ -2,7 +2,6 @@
 //
 // Writing a dataset so that nothing half-written is ever seen under its name.
 #include "frontend/DatasetFolder.h"
-#include "frontend/MappedFile.h"
 #include "frontend/Npy.h"
 
 #include <cerrno>
@@ -169,16 +168,6 @@ std::string tower::writeDataset(const Imported &imported, const std::string &fol
   }
   fs::remove_all(temporary, code);
   return error;
-}
-
-std::string tower::readDatasetSchema(const std::string &folder, data::Dataset &dataset) {
-  std::string path = folder + (folder.ends_with('/') ? "" : "/") + "schema.txtpb", error;
-  MappedFile mapped(path, error);
-  if (!error.empty())
-    return path + ": " + error + "; is this the folder that `towerc data import --out` made?";
-  if (!google::protobuf::TextFormat::ParseFromString(std::string(mapped.text()), &dataset))
-    return path + ": not a dataset's schema (message Dataset of frontend/data.proto); import the data again";
-  return "";
 }
 
 std::string tower::replaceFile(const std::string &path, const std::string &text) {

@@ -4,7 +4,7 @@
 #ifndef TOWERC_FRONTEND_DATASETFOLDER_H
 #define TOWERC_FRONTEND_DATASETFOLDER_H
 
-#include "frontend/Import.h"
+#include "frontend/DataImport.h"
 
 #include <iosfwd>
 
@@ -19,9 +19,6 @@ data::Dataset describe(const Imported &imported);
 
 /// Print rows, vocabularies, shares of missing values, pairs, and what the most popular items draw.
 void printSummary(const Imported &imported, std::ostream &out);
-
-/// Read <folder>/schema.txtpb. Returns an error's text, or "".
-std::string readDatasetSchema(const std::string &folder, data::Dataset &dataset);
 
 /// Write `text` to a temporary name beside `path`, then rename it. Returns an error's text, or "".
 std::string replaceFile(const std::string &path, const std::string &text);

@@ -3,8 +3,10 @@
 // `towerc data mi`: from a dataset's columns to mi.json and a report.
 #include "frontend/DataMain.h"
 #include "frontend/DatasetFolder.h"
+#include "frontend/DatasetSchema.h"
 #include "frontend/MutualInformation.h"
 #include "frontend/Npy.h"
+#include "frontend/Suggest.h"
 
 #include <algorithm>
 #include <iomanip>
@@ -170,20 +172,25 @@ int tower::miMain(int argc, char **argv) {
   if (!folder.ends_with('/'))
     folder += '/';
 
-  data::Dataset dataset;
-  std::string error = readDatasetSchema(folder, dataset);
+  SpecDiagnostics diagnostics;
+  std::optional<data::Dataset> dataset = readDatasetSchema(folder, diagnostics);
+  if (!dataset) {
+    diagnostics.print(std::cerr);
+    return 1;
+  }
   if (names.empty())
-    names.push_back(dataset.item_entity());
+    names.push_back(dataset->item_entity());
+  std::string error;
   for (size_t i = 0; i < names.size() && error.empty(); ++i) {
-    auto entity = std::find_if(dataset.entities().begin(), dataset.entities().end(),
+    auto entity = std::find_if(dataset->entities().begin(), dataset->entities().end(),
                                [&](const data::EntityInfo &info) { return info.name() == names[i]; });
-    if (entity == dataset.entities().end()) {
+    if (entity == dataset->entities().end()) {
       std::vector<std::string> known;
-      for (const data::EntityInfo &info : dataset.entities())
+      for (const data::EntityInfo &info : dataset->entities())
         known.push_back(info.name());
-      error = folder + "schema.txtpb: no entity is called " + inQuotes(names[i]) + "; entities are " + listed(known);
+      error = folder + "schema.txtpb: no entity is called \"" + names[i] + "\"" + didYouMean(names[i], known);
     } else {
-      error = measureEntity(folder, dataset, *entity);
+      error = measureEntity(folder, *dataset, *entity);
     }
   }
   if (!error.empty()) {

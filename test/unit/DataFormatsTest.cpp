@@ -88,38 +88,42 @@ TEST(TextRows, CsvReadsQuotesAsRfc4180) {
 }
 
 TEST(TextRows, LinesAreCountedThroughLineBreaksInQuotes) {
-  EXPECT_EQ(firstError("a.csv", "x,y\n\"a\n\nb\",1\n2\n"),
-            "a.csv:5: the row has 1 fields, the header 2; give every row the header's fields, and quotes to those that "
-            "hold a comma or a line break");
+  EXPECT_EQ(firstError("a.csv", "x,y\n\"a\n\nb\",1\n2\n"), "a.csv:5: error: the row has 1 fields, the header 2; give "
+                                                           "every row the header's fields, and quotes to those that "
+                                                           "hold a comma or a line break");
 }
 
 TEST(TextRows, WrongRowsAreNamedAndTheRestIsRead) {
   std::vector<std::string> messages;
   EXPECT_EQ(readAll("a.tsv", "x\ty\n1\n2\t3\n4\t5\t6\n", messages), (Rows{{"2", "3"}}));
   EXPECT_EQ(messages, (std::vector<std::string>{
-                          "a.tsv:2: the row has 1 fields, the header 2; give every row the header's fields",
-                          "a.tsv:4: the row has 3 fields, the header 2; give every row the header's fields"}));
+                          "a.tsv:2: error: the row has 1 fields, the header 2; give every row the header's fields",
+                          "a.tsv:4: error: the row has 3 fields, the header 2; give every row the header's fields"}));
 }
 
 TEST(TextRows, QuotesThatAreWrong) {
   EXPECT_EQ(firstError("a.csv", "x,y\n1,\"2\n3,4\n"),
-            "a.csv:2: unterminated quote; close the field that starts here with \"");
+            "a.csv:2: error: unterminated quote; close the field that starts here with \"");
   EXPECT_EQ(firstError("a.csv", "x,y\n\"1\"2,3\n"),
-            "a.csv:2: text after a closing quote; double the quotes that belong to the field");
-  EXPECT_EQ(firstError("a.csv", "x,y\n1\"2,3\n"), "a.csv:2: a quote inside a field without quotes; put the field in "
-                                                  "quotes and double the quote");
+            "a.csv:2: error: text after a closing quote; double the quotes that belong to the field");
+  EXPECT_EQ(firstError("a.csv", "x,y\n1\"2,3\n"),
+            "a.csv:2: error: a quote inside a field without quotes; put the field in "
+            "quotes and double the quote");
 }
 
 TEST(TextRows, HeadersThatAreWrong) {
-  EXPECT_EQ(firstError("a.tsv", ""), "a.tsv: the file is empty; its first line must name the columns");
-  EXPECT_EQ(firstError("a.tsv", "x\ty\tx\n"), "a.tsv:1: the header names 'x' twice; rename one of the columns");
-  EXPECT_EQ(firstError("a.txt", "x\n"), "a.txt: unknown kind of file; use a name that ends in .tsv, .csv or .tfrecord");
+  EXPECT_EQ(firstError("a.tsv", ""), "a.tsv: error: the file is empty; its first line must name the columns");
+  EXPECT_EQ(firstError("a.tsv", "x\ty\tx\n"),
+            "a.tsv:1: error: the header names \"x\" twice; rename one of the columns");
+  EXPECT_EQ(firstError("a.txt", "x\n"),
+            "a.txt: error: unknown kind of file; use a name that ends in .tsv, .csv or .tfrecord");
 }
 
 TEST(TextRows, MissingFileSaysWhy) {
   DataErrors errors;
   EXPECT_EQ(RowReader::open("/nowhere/a.tsv", "a.tsv", errors), nullptr);
-  EXPECT_EQ(errors.all(), std::vector<std::string>{"a.tsv: cannot open: No such file or directory; check the path"});
+  EXPECT_EQ(errors.all(),
+            std::vector<std::string>{"a.tsv: error: cannot open: No such file or directory; check the path"});
 }
 
 TEST(TextRows, NumbersAreFiniteOrAnError) {
@@ -134,10 +138,10 @@ TEST(TextRows, NumbersAreFiniteOrAnError) {
     EXPECT_FALSE(rows->numbers(0, " ", numbers));
   EXPECT_EQ(errors.all(),
             (std::vector<std::string>{
-                "a.tsv:3: 'nan' in column 'x' is not finite; replace it, for example by the column's mean",
-                "a.tsv:4: '1x' in column 'x' is not a number; write one such as 3 or -0.5e3",
-                "a.tsv:5: 'inf' in column 'x' is not finite; replace it, for example by the column's mean",
-                "a.tsv:6: '1e999' in column 'x' is out of a number's range; correct it"}));
+                "a.tsv:3: error: \"nan\" in column \"x\" is not finite; replace it, for example by the column's mean",
+                "a.tsv:4: error: \"1x\" in column \"x\" is not a number; write one such as 3 or -0.5e3",
+                "a.tsv:5: error: \"inf\" in column \"x\" is not finite; replace it, for example by the column's mean",
+                "a.tsv:6: error: \"1e999\" in column \"x\" is out of a number's range; correct it"}));
 }
 
 TEST(TfRecord, ChecksumIsMaskedCastagnoli) {
@@ -182,10 +186,11 @@ TEST(TfRecord, FeaturesOfAnyTypeAreRead) {
   EXPECT_EQ(
       errors.all(),
       (std::vector<std::string>{
-          "a.tfrecord:record 1: feature 'tags' has 2 values instead of one; declare the column as multi {}",
-          "a.tfrecord:record 1: feature 'size' is a list of floats, which are no categories; declare the column as "
+          "a.tfrecord:record 1: error: feature \"tags\" has 2 values instead of one; declare the column as multi {}",
+          "a.tfrecord:record 1: error: feature \"size\" is a list of floats, which are no categories; declare the "
+          "column as "
           "dense {}",
-          "a.tfrecord:record 1: feature 'name' is a list of bytes, not of numbers; write it as floats"}));
+          "a.tfrecord:record 1: error: feature \"name\" is a list of bytes, not of numbers; write it as floats"}));
 }
 
 TEST(TfRecord, DamageIsFound) {
@@ -194,16 +199,17 @@ TEST(TfRecord, DamageIsFound) {
   std::string wrong = good;
   wrong[12] ^= 1;
   EXPECT_EQ(firstError("a.tfrecord", wrong),
-            "a.tfrecord:record 1: the record's checksum is wrong: the file is damaged; copy or write it again");
+            "a.tfrecord:record 1: error: the record's checksum is wrong: the file is damaged; copy or write it again");
   wrong = good;
   wrong[0] ^= 1;
-  EXPECT_EQ(firstError("a.tfrecord", good + wrong),
-            "a.tfrecord:record 2: the checksum of the record's length is wrong: not a TFRecord file, compressed, or "
-            "damaged; write it uncompressed");
+  EXPECT_EQ(
+      firstError("a.tfrecord", good + wrong),
+      "a.tfrecord:record 2: error: the checksum of the record's length is wrong: not a TFRecord file, compressed, or "
+      "damaged; write it uncompressed");
   EXPECT_EQ(firstError("a.tfrecord", good.substr(0, good.size() - 1)),
-            "a.tfrecord:record 1: the file ends inside a record; copy or write it again");
+            "a.tfrecord:record 1: error: the file ends inside a record; copy or write it again");
   EXPECT_EQ(firstError("a.tfrecord", tfRecord("\xff\xff")),
-            "a.tfrecord:record 1: the record is not a tf.Example; serialize tf.train.Example messages");
+            "a.tfrecord:record 1: error: the record is not a tf.Example; serialize tf.train.Example messages");
 }
 
 TEST(Npy, WhatIsWrittenIsReadBack) {

@@ -179,12 +179,10 @@ TEST(DataMi, WritesMatricesAndWarns) {
   EXPECT_NEAR(json["corrected"][0][1], double(json["plugin"][0][1]) - double(json["shuffled"][0][1]), 1e-12);
 
   EXPECT_EQ(run({"mi", data, "--entity", "items"}, 1),
-            "error: " + data + "/schema.txtpb: no entity is called 'items'; entities are 'item'\n");
+            "error: " + data + "/schema.txtpb: no entity is called \"items\"; did you mean \"item\"?\n");
   EXPECT_EQ(run({"mi"}, 2), "error: data mi needs a dataset's folder; see towerc data --help\n");
   std::filesystem::remove(data + "/item/b.npy");
   EXPECT_EQ(run({"mi", data}, 1), "error: " + data + "/item/b.npy: cannot open: No such file or directory\n");
-  EXPECT_EQ(run({"mi", folder.path("none")}, 1),
-            "error: " + folder.path("none") +
-                "/schema.txtpb: cannot open: No such file or directory; is this the folder that `towerc data import "
-                "--out` made?\n");
+  out = run({"mi", folder.path("none")}, 1);
+  EXPECT_TRUE(out.starts_with(folder.path("none") + "/schema.txtpb: error: is not there; ")) << out;
 }

@@ -2,10 +2,11 @@
 //
 // The importer's two passes: over the text of a user's files into columns in memory, then over the columns to give each
 // value its row in its vocabulary.
-#ifndef TOWERC_FRONTEND_IMPORT_H
-#define TOWERC_FRONTEND_IMPORT_H
+#ifndef TOWERC_FRONTEND_DATAIMPORT_H
+#define TOWERC_FRONTEND_DATAIMPORT_H
 
-#include "frontend/ImportSpec.h"
+#include "frontend/DataErrors.h"
+#include "frontend/DataImportSpec.h"
 #include "frontend/VocabularyBuilder.h"
 
 #include <array>
@@ -52,4 +53,4 @@ std::optional<Imported> importTables(const ImportSpec &spec, DataErrors &errors)
 
 } // namespace tower
 
-#endif // TOWERC_FRONTEND_IMPORT_H
+#endif // TOWERC_FRONTEND_DATAIMPORT_H

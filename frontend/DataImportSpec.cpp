@@ -1,40 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // Reading and checking an import schema. Each check names the place of the field in the file.
-#include "frontend/ImportSpec.h"
-#include "frontend/MappedFile.h"
+#include "frontend/DataImportSpec.h"
+#include "frontend/Suggest.h"
 
 #include <algorithm>
-#include <google/protobuf/io/tokenizer.h>
-#include <google/protobuf/text_format.h>
 #include <set>
 
 using namespace tower;
-using google::protobuf::FieldDescriptor;
-using google::protobuf::TextFormat;
 
 namespace {
 
-class ParseErrors : public google::protobuf::io::ErrorCollector {
-public:
-  ParseErrors(const std::string &shown, DataErrors &errors) : shown(shown), errors(errors) {}
-  void AddError(int line, google::protobuf::io::ColumnNumber column, const std::string &message) override {
-    errors.add(shown + ":" + std::to_string(line + 1) + ":" + std::to_string(column + 1),
-               message.substr(0, message.find_last_not_of('.') + 1) + "; frontend/data.proto describes the format");
-  }
-
-private:
-  const std::string &shown;
-  DataErrors &errors;
-};
-
 class Checker {
 public:
-  Checker(ImportSpec &spec, DataErrors &errors) : spec(spec), import(spec.import), errors(errors) {}
+  Checker(ImportSpec &spec, SpecDiagnostics &diagnostics)
+      : places(spec.places), import(spec.import), diagnostics(diagnostics) {}
   void check();
 
 private:
-  void error(const std::string &path, const std::string &what) { errors.add(spec.placeOf(path), path + ": " + what); }
+  void error(const std::string &path, const std::string &what) {
+    if (!places.isSpoiled(path)) // then it was reported already
+      diagnostics.error(places.valueAt(path), path + ": " + what);
+  }
   bool checkName(const std::string &path, const std::string &name);
   void checkRequired(const std::string &path, const std::string &value, const std::string &what) {
     if (value.empty())
@@ -46,52 +33,13 @@ private:
   void checkPairs(const std::string &path, data::PairTable &pairs);
   void checkSplit(const std::string &path, data::Split &split, bool timed);
 
-  ImportSpec &spec;
+  const SpecPlaces &places;
   data::Import &import;
-  DataErrors &errors;
+  SpecDiagnostics &diagnostics;
   std::set<std::string> vocabularies, usedVocabularies;
 };
 
 } // namespace
-
-std::string ImportSpec::placeOf(const std::string &path) const {
-  for (std::string part = path;;) {
-    if (auto at = places.find(part); at != places.end())
-      return at->second;
-    size_t dot = part.rfind('.');
-    if (dot == std::string::npos)
-      return places.at("");
-    part.resize(dot);
-  }
-}
-
-/// Note where each field of `message` was written.
-static void collectPlaces(const google::protobuf::Message &message, const TextFormat::ParseInfoTree &tree,
-                          const std::string &shown, const std::string &prefix,
-                          std::map<std::string, std::string> &places) {
-  std::vector<const FieldDescriptor *> fields;
-  message.GetReflection()->ListFields(message, &fields);
-  for (const FieldDescriptor *field : fields) {
-    int count = field->is_repeated() ? message.GetReflection()->FieldSize(message, field) : 1;
-    for (int i = 0; i < count; ++i) {
-      int index = field->is_repeated() ? i : -1;
-      std::string path = prefix + field->name() + (field->is_repeated() ? "[" + std::to_string(i) + "]" : "");
-      TextFormat::ParseLocation at = tree.GetLocation(field, index);
-      if (at.line < 0 && i > 0) // of a list in brackets only the start is known
-        at = tree.GetLocation(field, 0);
-      if (at.line < 0)
-        continue;
-      places[path] = shown + ":" + std::to_string(at.line + 1) + ":" + std::to_string(at.column + 1);
-      if (field->cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE)
-        continue;
-      const auto &reflection = *message.GetReflection();
-      const auto &nested = field->is_repeated() ? reflection.GetRepeatedMessage(message, field, i)
-                                                : reflection.GetMessage(message, field);
-      if (const auto *nestedTree = tree.GetTreeForNested(field, index))
-        collectPlaces(nested, *nestedTree, shown, path + ".", places);
-    }
-  }
-}
 
 /// Names become names of files.
 bool Checker::checkName(const std::string &path, const std::string &name) {
@@ -99,7 +47,7 @@ bool Checker::checkName(const std::string &path, const std::string &name) {
   for (char c : name)
     good &= (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
   if (!good)
-    error(path, "found " + inQuotes(name) + "; a name consists of letters, digits, - and _");
+    error(path, "found \"" + name + "\"; a name consists of letters, digits, - and _");
   return good;
 }
 
@@ -109,7 +57,7 @@ void Checker::useVocabulary(const std::string &path, std::string &name, const st
     if (vocabularies.insert(name).second)
       import.add_vocabularies()->set_name(name);
   } else if (!vocabularies.count(name)) {
-    error(path, "no vocabulary is called " + inQuotes(name) + "; add vocabularies { name: \"" + name +
+    error(path, "no vocabulary is called \"" + name + "\"; add vocabularies { name: \"" + name +
                     "\" } or leave the field out for one of the column's own");
   }
   usedVocabularies.insert(name);
@@ -142,8 +90,7 @@ void Checker::checkColumn(const std::string &path, data::Column &column) {
 
 void Checker::checkEntity(const std::string &path, data::EntityTable &entity) {
   if (checkName(path + ".name", entity.name()) && (entity.name() == "pairs" || entity.name() == "vocab"))
-    error(path + ".name",
-          "found " + inQuotes(entity.name()) + ", a folder that every dataset has; choose another name");
+    error(path + ".name", "found \"" + entity.name() + "\", a folder that every dataset has; choose another name");
   checkRequired(path + ".file", entity.file(), "name a .tsv, .csv or .tfrecord file");
   checkRequired(path + ".key", entity.key(), "name the column that identifies a row");
   std::set<std::string> names;
@@ -153,7 +100,7 @@ void Checker::checkEntity(const std::string &path, data::EntityTable &entity) {
     if (!checkName(columnPath + ".name", column.name()))
       continue;
     if (!names.insert(column.name()).second)
-      error(columnPath + ".name", inQuotes(column.name()) + " is the name of an earlier column; choose another");
+      error(columnPath + ".name", "\"" + column.name() + "\" is the name of an earlier column; choose another");
     checkColumn(columnPath, column);
   }
 }
@@ -205,7 +152,7 @@ void Checker::checkPairs(const std::string &path, data::PairTable &pairs) {
     for (const data::EntityTable &entity : import.entities())
       names.push_back(entity.name());
     if (std::find(names.begin(), names.end(), name) == names.end())
-      error(fieldPath, "found " + inQuotes(name) + "; entities are " + listed(names));
+      error(fieldPath, "no entity is called \"" + name + "\"" + didYouMean(name, names));
   };
   checkReference(path + ".query_entity", pairs.query_entity());
   checkReference(path + ".item_entity", pairs.item_entity());
@@ -217,7 +164,7 @@ void Checker::check() {
     std::string path = "vocabularies[" + std::to_string(i) + "].name";
     const std::string &name = import.vocabularies(i).name();
     if (checkName(path, name) && !vocabularies.insert(name).second)
-      error(path, inQuotes(name) + " is the name of an earlier vocabulary; choose another");
+      error(path, "\"" + name + "\" is the name of an earlier vocabulary; choose another");
   }
   if (import.entities_size() == 0)
     error("entities", "missing; describe at least one file of queries or items");
@@ -225,7 +172,7 @@ void Checker::check() {
   for (int i = 0; i < import.entities_size(); ++i) {
     std::string path = "entities[" + std::to_string(i) + "]";
     if (!entities.insert(import.entities(i).name()).second)
-      error(path + ".name", inQuotes(import.entities(i).name()) + " is the name of an earlier entity; choose another");
+      error(path + ".name", "\"" + import.entities(i).name() + "\" is the name of an earlier entity; choose another");
     checkEntity(path, *import.mutable_entities(i));
   }
   for (int i = 0; i < import.vocabularies_size(); ++i)
@@ -237,34 +184,20 @@ void Checker::check() {
     checkPairs("pairs", *import.mutable_pairs());
 }
 
-std::optional<ImportSpec> tower::parseImportSpec(const std::string &text, const std::string &shown,
-                                                 DataErrors &errors) {
-  ImportSpec spec;
-  TextFormat::Parser parser;
-  TextFormat::ParseInfoTree tree;
-  ParseErrors collector(shown, errors);
-  parser.RecordErrorsTo(&collector);
-  parser.WriteLocationsTo(&tree);
-  if (!parser.ParseFromString(text, &spec.import))
+std::optional<ImportSpec> tower::parseImportSpec(const std::string &path, const std::string &text,
+                                                 SpecDiagnostics &diagnostics) {
+  ImportSpec spec{{}, path.substr(0, path.rfind('/') + 1), SpecPlaces(path)};
+  int before = diagnostics.numErrors();
+  diagnostics.addSource(path, text);
+  if (!parseSpecText(path, text, spec.import, spec.places, diagnostics))
     return std::nullopt;
-  spec.places[""] = shown;
-  collectPlaces(spec.import, tree, shown, "", spec.places);
-  size_t before = errors.all().size();
-  Checker(spec, errors).check();
-  if (errors.all().size() != before)
+  Checker(spec, diagnostics).check();
+  if (diagnostics.numErrors() != before)
     return std::nullopt;
   return spec;
 }
 
-std::optional<ImportSpec> tower::readImportSpec(const std::string &path, DataErrors &errors) {
-  std::string error;
-  MappedFile mapped(path, error);
-  if (!error.empty()) {
-    errors.add(path, error + "; check the path");
-    return std::nullopt;
-  }
-  std::optional<ImportSpec> spec = parseImportSpec(std::string(mapped.text()), path, errors);
-  if (spec)
-    spec->folder = path.substr(0, path.rfind('/') + 1);
-  return spec;
+std::optional<ImportSpec> tower::readImportSpec(const std::string &path, SpecDiagnostics &diagnostics) {
+  std::optional<std::string> text = readTextFile(path, diagnostics);
+  return text ? parseImportSpec(path, *text, diagnostics) : std::nullopt;
 }

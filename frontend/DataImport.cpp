@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // Reading entities and pairs. Only the preliminary numbers of strings are kept; the text is read once.
-#include "frontend/Import.h"
+#include "frontend/DataImport.h"
 #include "frontend/Md5.h"
 #include "frontend/RowReader.h"
+#include "frontend/Suggest.h"
 
 #include <algorithm>
 #include <cmath>
@@ -13,9 +14,9 @@ using namespace tower;
 
 namespace {
 
-class Importer {
+class TableImporter {
 public:
-  Importer(const ImportSpec &spec, DataErrors &errors) : spec(spec), import(spec.import), errors(errors) {}
+  TableImporter(const ImportSpec &spec, DataErrors &errors) : spec(spec), import(spec.import), errors(errors) {}
   std::optional<Imported> run();
 
 private:
@@ -45,22 +46,22 @@ private:
 
 } // namespace
 
-int Importer::findColumn(RowReader &rows, const std::string &name, const std::string &file, const std::string &path) {
+int TableImporter::findColumn(RowReader &rows, const std::string &name, const std::string &file,
+                              const std::string &path) {
   int handle = rows.column(name);
   if (handle < 0)
-    errors.add(spec.placeOf(path), path + ": " + file + " has no column " + inQuotes(name) + "; its columns are " +
-                                       listed(rows.columnNames()));
+    errors.add(spec.places.valueAt(path).str(),
+               path + ": " + file + " has no column \"" + name + "\"" + didYouMean(name, rows.columnNames()));
   return handle;
 }
 
-void Importer::checkNeverSeen(const RowReader &rows, const std::string &file) {
+void TableImporter::checkNeverSeen(const RowReader &rows, const std::string &file) {
   for (const std::string &name : rows.neverSeen())
-    errors.add(file, "no record has a feature " + inQuotes(name) + "; the last record's features are " +
-                         listed(rows.columnNames()));
+    errors.add(file, "no record has a feature \"" + name + "\"" + didYouMean(name, rows.columnNames()));
 }
 
 /// Strings become lines of keys and vocabularies.
-bool Importer::isText(const RowReader &rows, std::string_view text, const std::string &column) {
+bool TableImporter::isText(const RowReader &rows, std::string_view text, const std::string &column) {
   if (text.find_first_of("\r\n") != std::string_view::npos)
     errors.add(rows.where(), inQuotes(text) + " in column " + inQuotes(column) +
                                  " holds a line break, which a key or a category cannot have; remove it");
@@ -72,14 +73,14 @@ bool Importer::isText(const RowReader &rows, std::string_view text, const std::s
   return false;
 }
 
-int32_t Importer::number(RowReader &rows, VocabularyBuilder &vocabulary, std::string_view text,
-                         const std::string &column) {
+int32_t TableImporter::number(RowReader &rows, VocabularyBuilder &vocabulary, std::string_view text,
+                              const std::string &column) {
   if (!vocabulary.knows(text) && !isText(rows, text, column))
     return -1;
   return vocabulary.count(text);
 }
 
-void Importer::readCell(RowReader &rows, int handle, const data::Column &column, ImportedColumn &out) {
+void TableImporter::readCell(RowReader &rows, int handle, const data::Column &column, ImportedColumn &out) {
   switch (column.kind_case()) {
   case data::Column::kSingle: {
     std::string_view value;
@@ -136,7 +137,7 @@ static ImportedColumn startColumn(const data::Column &column) {
   return out;
 }
 
-void Importer::readEntity(const data::EntityTable &table, const std::string &path, ImportedEntity &entity) {
+void TableImporter::readEntity(const data::EntityTable &table, const std::string &path, ImportedEntity &entity) {
   entity.name = table.name();
   for (const data::Column &column : table.columns())
     entity.columns.push_back(startColumn(column));
@@ -194,14 +195,14 @@ void Importer::readEntity(const data::EntityTable &table, const std::string &pat
     errors.add(table.file(), "the file has no rows; a dataset needs at least one");
 }
 
-int Importer::splitOfFold(uint32_t fold) const {
+int TableImporter::splitOfFold(uint32_t fold) const {
   const data::HashSplit &hash = import.pairs().split().hash();
   auto holds = [&](const auto &folds) { return std::find(folds.begin(), folds.end(), fold) != folds.end(); };
   return holds(hash.test()) ? 2 : holds(hash.validation()) ? 1 : 0;
 }
 
 /// The number of the current pair's split, or -1 with an error.
-int Importer::splitOf(RowReader &rows, int column, double time, int32_t query) {
+int TableImporter::splitOf(RowReader &rows, int column, double time, int32_t query) {
   const data::Split &split = import.pairs().split();
   std::string_view value;
   switch (split.by_case()) {
@@ -227,7 +228,7 @@ int Importer::splitOf(RowReader &rows, int column, double time, int32_t query) {
   return 0;
 }
 
-void Importer::readPairs() {
+void TableImporter::readPairs() {
   const data::PairTable &table = import.pairs();
   std::unique_ptr<RowReader> rows = openTable(table.file());
   if (!rows)
@@ -298,7 +299,7 @@ void Importer::readPairs() {
 }
 
 /// Replace preliminary numbers by rows. Multi-valued: values that were not kept are left out.
-void Importer::finishColumn(ImportedColumn &column, const data::Column &source) {
+void TableImporter::finishColumn(ImportedColumn &column, const data::Column &source) {
   if (source.has_dense())
     return;
   const VocabularyBuilder &vocabulary = result.vocabularies.at(column.info.vocabulary());
@@ -326,7 +327,7 @@ void Importer::finishColumn(ImportedColumn &column, const data::Column &source) 
   column.info.set_total(static_cast<int64_t>(kept));
 }
 
-std::optional<Imported> Importer::run() {
+std::optional<Imported> TableImporter::run() {
   size_t before = errors.all().size();
   const data::PairTable &pairs = import.pairs();
   result.queryEntity = pairs.query_entity();
@@ -358,5 +359,5 @@ std::optional<Imported> Importer::run() {
 }
 
 std::optional<Imported> tower::importTables(const ImportSpec &spec, DataErrors &errors) {
-  return Importer(spec, errors).run();
+  return TableImporter(spec, errors).run();
 }
