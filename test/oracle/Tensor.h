@@ -4,6 +4,7 @@
 #ifndef TEST_ORACLE_TENSOR_H
 #define TEST_ORACLE_TENSOR_H
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
