@@ -20,7 +20,7 @@ def parameters(spec):
         if tower.masked:
             for f in tower.features:
                 result[f'{stem}/default/{f.name}'] = (
-                    (f.width,), Init('normal', float(np.float32(.05)), 0))
+                    (f.width,), Init('zero', 0, 0))
         width = sum(f.width for f in tower.features)
         for i, layer in enumerate(tower.layers):
             result[f'{stem}/layer{i}/weight'] = (
@@ -103,8 +103,9 @@ class Towers:
         stem = f'tower/{tower.name}'
         inputs = []
         for index, f in enumerate(tower.features):
-            pooled = self._feature(tower.entity, f, rows, view)
-            if view.masks(index):
+            masked = view.masks(index)
+            pooled = self._feature(tower.entity, f, rows, view, masked)
+            if masked:
                 default = self.nodes[f'{stem}/default/{f.name}']
                 pooled = tape.repeat(default, len(rows))
             inputs.append(pooled)
@@ -116,7 +117,7 @@ class Towers:
             x = tape.activation(x, layer.activation)
         return tape.normalize(x) if tower.normalized else x
 
-    def _feature(self, entity, f, rows, view):
+    def _feature(self, entity, f, rows, view, masked=False):
         column = self.dataset.entities[entity].columns[f.column]
         if f.kind == 'dense':
             return tape.Node(self._scaled(entity, f, column.numbers[rows]))
@@ -125,9 +126,10 @@ class Towers:
         if len(ids) and (ids.min() < 0 or ids.max() >= capacity):
             raise ValueError(f'entity {entity}, column {f.column}: an id is '
                              f'not in table {f.table} of {capacity} rows')
-        # Looked up is what the batch's rows hold, masked and dropped or not.
-        self.touched[f.table][ids] = True
         kept = view.kept(f, positions, indices)
+        # Nothing is looked up for a masked feature or a dropped value.
+        if not masked:
+            self.touched[f.table][ids[kept]] = True
         if f.kind == 'multi' and view.value_dropout:
             name = f'kept/{view.stream}/{f.name}'
             self.record[name] = kept.astype(np.int32)
