@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+#include "passes/target/EmitObject.h"
+#include "mlir/Target/LLVMIR/Dialect/All.h"
+#include "mlir/Target/LLVMIR/Export.h"
+#include "llvm/IR/LegacyPassManager.h"
+#include "llvm/IR/Module.h"
+#include "llvm/IR/Verifier.h"
+#include "llvm/MC/MCSubtargetInfo.h"
+#include "llvm/MC/TargetRegistry.h"
+#include "llvm/Passes/PassBuilder.h"
+#include "llvm/Support/TargetSelect.h"
+#include "llvm/Target/TargetMachine.h"
+#include "llvm/TargetParser/Host.h"
+
+using namespace mlir;
+
+namespace tower {
+namespace {
+
+const llvm::Target *nativeTarget(const llvm::Triple &triple, std::string &error) {
+  llvm::InitializeNativeTarget();
+  llvm::InitializeNativeTargetAsmPrinter();
+  return llvm::TargetRegistry::lookupTarget(triple, error);
+}
+
+std::unique_ptr<llvm::TargetMachine> makeMachine(const TargetDescription &target) {
+  llvm::Triple triple(target.triple);
+  std::string error;
+  const llvm::Target *found = nativeTarget(triple, error);
+  llvm::TargetOptions options;
+  // A product and a sum become one fused operation only where the IR says so: the same bits from every optimizer.
+  options.AllowFPOpFusion = llvm::FPOpFusion::Standard;
+  return std::unique_ptr<llvm::TargetMachine>(found->createTargetMachine(
+      triple, target.cpu, target.features, options, llvm::Reloc::PIC_, std::nullopt, llvm::CodeGenOptLevel::Default));
+}
+
+// Loops and rows are generated; LLVM cleans up, inlines and vectorizes what is elementwise.
+std::unique_ptr<llvm::Module> optimize(ModuleOp module, llvm::TargetMachine &machine, llvm::LLVMContext &context) {
+  registerBuiltinDialectTranslation(*module.getContext());
+  registerLLVMDialectTranslation(*module.getContext());
+  std::unique_ptr<llvm::Module> llvmModule = translateModuleToLLVMIR(module, context, "towerc");
+  if (!llvmModule) {
+    module.emitError("cannot be translated to LLVM IR");
+    return nullptr;
+  }
+  llvmModule->setTargetTriple(machine.getTargetTriple());
+  llvmModule->setDataLayout(machine.createDataLayout());
+  for (llvm::Function &function : *llvmModule) {
+    function.addFnAttr("target-cpu", machine.getTargetCPU());
+    function.addFnAttr("target-features", machine.getTargetFeatureString());
+    // Processors with AVX-512 are told apart by cost tables; generated loops want its full width where products use it.
+    if (machine.getTargetFeatureString().contains("+avx512f"))
+      function.addFnAttr("prefer-vector-width", "512");
+  }
+  llvm::LoopAnalysisManager loops;
+  llvm::FunctionAnalysisManager functions;
+  llvm::CGSCCAnalysisManager callGraph;
+  llvm::ModuleAnalysisManager modules;
+  llvm::PipelineTuningOptions tuning;
+  tuning.LoopVectorization = true;
+  tuning.SLPVectorization = false; // Micro-kernels are vectors already.
+  llvm::PassBuilder builder(&machine, tuning);
+  builder.registerModuleAnalyses(modules);
+  builder.registerCGSCCAnalyses(callGraph);
+  builder.registerFunctionAnalyses(functions);
+  builder.registerLoopAnalyses(loops);
+  builder.crossRegisterProxies(loops, functions, callGraph, modules);
+  builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O2).run(*llvmModule, modules);
+  return llvmModule;
+}
+
+LogicalResult emitMachineCode(ModuleOp module, const TargetDescription &target, llvm::raw_pwrite_stream &os,
+                              llvm::CodeGenFileType type) {
+  std::unique_ptr<llvm::TargetMachine> machine = makeMachine(target);
+  llvm::LLVMContext context;
+  std::unique_ptr<llvm::Module> llvmModule = optimize(module, *machine, context);
+  if (!llvmModule)
+    return failure();
+  llvm::legacy::PassManager passes;
+  if (machine->addPassesToEmitFile(passes, os, nullptr, type))
+    return module.emitError("this target cannot emit files of this kind");
+  passes.run(*llvmModule);
+  return success();
+}
+
+} // namespace
+
+FailureOr<TargetDescription> describeTarget(llvm::StringRef cpu, llvm::raw_ostream &errors) {
+  TargetDescription result;
+  result.triple = llvm::sys::getDefaultTargetTriple();
+  llvm::Triple triple(result.triple);
+  std::string error;
+  const llvm::Target *target = nativeTarget(triple, error);
+  if (!target) {
+    errors << "error: LLVM knows no target for this machine (" << result.triple << "): " << error << "\n";
+    return failure();
+  }
+  llvm::SmallVector<std::string> features;
+  if (cpu == "native") {
+    result.cpu = llvm::sys::getHostCPUName().str();
+    for (const auto &feature : llvm::sys::getHostCPUFeatures())
+      features.push_back((feature.second ? "+" : "-") + feature.first().str());
+    llvm::sort(features);
+    result.features = llvm::join(features, ",");
+  } else {
+    result.cpu = cpu.str();
+  }
+  std::unique_ptr<llvm::MCSubtargetInfo> info(target->createMCSubtargetInfo(triple, "", ""));
+  if (!info->isCPUStringValid(result.cpu)) {
+    errors << "error: --cpu: '" << cpu << "' is unknown; allowed are native, x86-64-v3, x86-64-v4 and LLVM's names of "
+           << "processors, as in znver4\n";
+    return failure();
+  }
+  info.reset(target->createMCSubtargetInfo(triple, result.cpu, result.features));
+  result.vectorWidth = info->checkFeatures("+avx512f") ? 16 : info->checkFeatures("+avx2") ? 8 : 4;
+  return result;
+}
+
+LogicalResult emitLLVM(ModuleOp module, const TargetDescription &target, llvm::raw_pwrite_stream &os) {
+  std::unique_ptr<llvm::TargetMachine> machine = makeMachine(target);
+  llvm::LLVMContext context;
+  std::unique_ptr<llvm::Module> llvmModule = optimize(module, *machine, context);
+  if (!llvmModule)
+    return failure();
+  llvmModule->print(os, nullptr);
+  return success();
+}
+
+LogicalResult emitAssembly(ModuleOp module, const TargetDescription &target, llvm::raw_pwrite_stream &os) {
+  return emitMachineCode(module, target, os, llvm::CodeGenFileType::AssemblyFile);
+}
+
+LogicalResult emitObject(ModuleOp module, const TargetDescription &target, llvm::raw_pwrite_stream &os) {
+  return emitMachineCode(module, target, os, llvm::CodeGenFileType::ObjectFile);
+}
+
+} // namespace tower

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// From the LLVM dialect to machine code.
+#ifndef TOWER_PASSES_TARGET_EMITOBJECT_H
+#define TOWER_PASSES_TARGET_EMITOBJECT_H
+
+#include "mlir/IR/BuiltinOps.h"
+#include "llvm/Support/raw_ostream.h"
+
+#include <string>
+
+namespace tower {
+
+/// The processor that code is made for.
+struct TargetDescription {
+  std::string triple;
+  std::string cpu;      ///< LLVM's name, as in `znver4` or `x86-64-v3`.
+  std::string features; ///< As in "+avx512f,-amx-tile"; of a native target, all that this machine has.
+  int vectorWidth = 8;  ///< Elements of f32 in the widest register that products use: 16 (AVX-512), 8 (AVX2) or 4.
+};
+
+/// `cpu`: "native" or a name that LLVM knows; anything else is an error on `errors` that lists what is allowed.
+mlir::FailureOr<TargetDescription> describeTarget(llvm::StringRef cpu, llvm::raw_ostream &errors);
+
+/// Each takes a module of the LLVM dialect, optimizes it for the target and writes what its name says. Failures are
+/// diagnostics at the module's location.
+llvm::LogicalResult emitLLVM(mlir::ModuleOp module, const TargetDescription &target, llvm::raw_pwrite_stream &os);
+llvm::LogicalResult emitAssembly(mlir::ModuleOp module, const TargetDescription &target, llvm::raw_pwrite_stream &os);
+llvm::LogicalResult emitObject(mlir::ModuleOp module, const TargetDescription &target, llvm::raw_pwrite_stream &os);
+
+} // namespace tower
+
+#endif
