@@ -102,7 +102,7 @@ def LowerProducts : Pass<"tower-lower-products", "mlir::ModuleOp"> {
     Option<"vectorWidth", "vector-width", "int64_t", "16", "f32 elements of a vector register: 16 (AVX-512) or 8 (AVX2)">
   ];
   let dependentDialects = ["mlir::arith::ArithDialect", "mlir::func::FuncDialect", "mlir::linalg::LinalgDialect",
-                           "mlir::memref::MemRefDialect", "mlir::scf::SCFDialect", "mlir::vector::VectorDialect"];
+                           "mlir::LLVM::LLVMDialect", "mlir::memref::MemRefDialect", "mlir::scf::SCFDialect", "mlir::vector::VectorDialect"];
 }
 
 #endif

@@ -20,6 +20,8 @@ constexpr int64_t kMaxUnbounded = 8192;
 constexpr int64_t kMaxPieceBlock = int64_t(512) * 512;
 /// Rows of A copied at a time: 96 x 528 x 4 bytes = 198 KiB.
 constexpr int64_t kMaxRowBlock = 96;
+/// The same for panels of A^T, which are padded: 72 rows take 192 KiB.
+constexpr int64_t kMaxPanelRows = 72;
 /// B is packed whole up to this many elements (16 MiB), else part by part.
 constexpr int64_t kMaxPacked = int64_t(4) << 20;
 /// With so few rows, copying B costs more than it saves.
@@ -30,8 +32,8 @@ constexpr int64_t kMinPiece = int64_t(1) << 20;
 /// As many pieces as keep the threads of a common machine busy; up to twice as many if that cuts better.
 constexpr int64_t kGoodPieces = 16;
 
-/// Inside parallel work, scratch is on the stack: 48 x 528 elements of A and so many of B, 227 KiB in all.
-constexpr int64_t kStackRowBlock = 48;
+/// Inside parallel work, scratch is on the stack: 36 x 528 elements of A and so many of B, 202 KiB in all.
+constexpr int64_t kStackRowBlock = 36;
 constexpr int64_t kStackPacked = int64_t(1) << 15;
 
 /// Blocks of at most `limit`, as equal as multiples of `unit` can be.
@@ -46,15 +48,15 @@ double imbalance(int64_t tiles, int64_t cuts) {
 }
 
 /// Chooses how many parts rows and columns of C are cut into.
-void chooseGrid(Blocking &blocking, bool transposeA, int64_t m, int64_t n, int64_t k) {
+void chooseGrid(Blocking &blocking, int64_t m, int64_t n, int64_t k) {
   int64_t rowTiles = divideCeil(m, blocking.tile.rows);
   int64_t columnTiles = divideCeil(n, blocking.tile.columns());
   int64_t wanted = std::clamp<int64_t>(m * n * k / kMinPiece, 1, kGoodPieces);
   int64_t minColumnCuts = divideCeil(n, std::max(kMaxPieceBlock / blocking.depthBlock, blocking.tile.columns()));
   int64_t maxPieces = std::max(2 * wanted, minColumnCuts);
-  // What one more cut costs, in multiply-adds' time for each element (measured): elements of A are fetched, and copied
-  // unless transposed, once per column of pieces; those of B are fetched once per row of pieces.
-  double costOfA = transposeA ? 2 : 16, costOfB = 1;
+  // What one more cut costs, in multiply-adds' time for each element (measured): elements of A are fetched, and mostly
+  // copied, once per column of pieces; those of B are fetched once per row of pieces.
+  double costOfA = blocking.packA ? 16 : 2, costOfB = 1;
   double best = std::numeric_limits<double>::max();
   for (int64_t columnCuts = minColumnCuts; columnCuts <= std::min(columnTiles, maxPieces); ++columnCuts) {
     for (int64_t rowCuts = 1; rowCuts <= std::min(rowTiles, maxPieces / columnCuts); ++rowCuts) {
@@ -102,10 +104,13 @@ Blocking chooseBlocking(const Extents &extents, bool transposeA, bool transposeB
   blocking.tile = tile;
   blocking.packB = transposeB || m > kFewRows;
   blocking.depthBlock = evenBlock(k, kMaxDepthBlock, 16);
-  blocking.rowBlock = std::min<int64_t>(insideParallel ? kStackRowBlock : kMaxRowBlock, alignTo(m, tile.rows));
+  // A tile of few rows uses too little of each cache line of A^T.
+  blocking.packA = !transposeA || tile.lanes < 16;
+  int64_t mostRows = insideParallel ? kStackRowBlock : transposeA ? kMaxPanelRows : kMaxRowBlock;
+  blocking.rowBlock = std::min<int64_t>(mostRows, alignTo(m, tile.rows));
   blocking.parallel = !insideParallel && m * n * k >= kMinParallel;
   choosePacked(blocking, extents, insideParallel);
-  chooseGrid(blocking, transposeA, m, blocking.packB ? std::min(n, blocking.packedColumns) : n, k);
+  chooseGrid(blocking, m, blocking.packB ? std::min(n, blocking.packedColumns) : n, k);
   return blocking;
 }
 

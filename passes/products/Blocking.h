@@ -15,6 +15,8 @@ struct Tile {
   int64_t vectors = 2;
 
   int64_t columns() const { return vectors * lanes; }
+  /// What one k of a panel of transposed A takes: whole vectors.
+  int64_t paddedRows() const { return (rows + lanes - 1) / lanes * lanes; }
   /// Rows left over are taken this many at a time, then one by one.
   int64_t tailRows() const { return rows / 3; }
 };
@@ -38,6 +40,14 @@ struct Extent {
   int64_t typical() const;
 };
 
+/// Distance between panels of transposed A; a cache line more than a power of two.
+inline int64_t panelStride(Tile tile) { return kMaxDepthBlock * tile.paddedRows() + 16; }
+
+/// Elements of scratch that copies of A take for `rows` rows.
+inline int64_t packedRows(Tile tile, bool transposed, int64_t rows) {
+  return transposed ? rows / tile.rows * panelStride(tile) : rows * kRowStride;
+}
+
 /// Extents of C = op(A) op(B): M x N, summed over K.
 struct Extents {
   Extent m, n, k;
@@ -48,6 +58,8 @@ struct Blocking {
   bool parallel;
   /// B is copied into panels of tile.columns(); else read where it is.
   bool packB;
+  /// A is copied: rows, or if it is transposed, panels of tile.rows columns. Else it is read where it is.
+  bool packA;
   int64_t depthBlock;
   /// Rows of A copied at a time; a multiple of tile.rows.
   int64_t rowBlock;

@@ -48,7 +48,7 @@ private:
   Index partColumn = 0, partDepth = 0;
   /// The block at hand: its piece's columns, its rows of A, its first k (within the part), its extent in k.
   Index columnLow = 0, columnHigh = 0, blockRow = 0, blockK = 0, depth = 0;
-  Value first, rowsOfA;
+  Value first, packedA;
 };
 
 /// Scratch as kernels take it.
@@ -76,8 +76,8 @@ Value Emitter::scratch(int64_t elements) {
 }
 
 void Emitter::run() {
-  if (!p.transposeA && !cut.parallel)
-    rowsOfA = scratch(cut.rowBlock * kRowStride);
+  if (cut.packA && !cut.parallel)
+    packedA = scratch(packedRows(tile, p.transposeA, cut.rowBlock));
   if (!cut.packB)
     return pieces(n, k);
   packed = {{scratch(cut.packedDepth * cut.packedColumns), 0}, cut.depthBlock, cut.packedColumns};
@@ -139,8 +139,8 @@ void Emitter::pieces(Index width, Index rows) {
   Cuts down = cuts(m, tile.rows, cut.rowCuts, cut.rowTilesPerPiece);
   Cuts across = cuts(width, tile.columns(), cut.columnCuts, cut.columnTilesPerPiece);
   math.parallel(math.mul(down.count, across.count), [&](Index number) {
-    if (!p.transposeA)
-      rowsOfA = stackScratch(cut.rowBlock * kRowStride);
+    if (cut.packA)
+      packedA = stackScratch(packedRows(tile, p.transposeA, cut.rowBlock));
     // Neighbours share columns, hence the part of B that is in the cache.
     auto [rowLow, rowHigh] = bounds(down, down.count.is(1) ? Index(0) : math.rem(number, down.count));
     auto [columnLow, columnHigh] = bounds(across, across.count.is(1) ? Index(0) : math.div(number, down.count));
@@ -164,8 +164,10 @@ void Emitter::piece(Index rowLow, Index rowHigh, Index low, Index high, Index ro
     math.loop(rowLow, rowHigh, cut.rowBlock, [&](Index row) {
       blockRow = row;
       Index end = math.min(math.add(row, cut.rowBlock), rowHigh);
-      if (!p.transposeA)
-        copyRows(math, tile, p.a, row, end, start, depth, rowsOfA);
+      if (cut.packA && p.transposeA)
+        copyColumns(math, tile, p.a, m, row, end, start, depth, packedA);
+      else if (cut.packA)
+        copyRows(math, tile, p.a, row, end, start, depth, packedA);
       Index whole = math.add(row, math.roundDown(math.sub(end, row), tile.rows));
       rowsOfTiles(tile.rows, row, whole);
       // What is left of the last rows; for other pieces these loops are empty.
@@ -208,11 +210,14 @@ void Emitter::callKernel(int64_t rows, int64_t vectors, bool masked, Index i, In
   Index start = math.add(partDepth, blockK);
   KernelCall call{
       {rows, vectors, masked, p.transposeA, cut.packB}, {}, {}, {}, 0, 0, p.c.stride, depth, columns, first};
-  if (p.transposeA)
+  Index row = math.sub(i, blockRow);
+  if (!cut.packA)
     call.a = {p.a.flat, math.add(p.a.offset, math.add(math.mul(start, p.a.stride), i))};
+  else if (!p.transposeA)
+    call.a = {packedA, math.mul(row, kRowStride)};
   else
-    call.a = {rowsOfA, math.mul(math.sub(i, blockRow), kRowStride)};
-  call.strideA = p.a.stride;
+    call.a = {packedA, math.add(math.mul(math.div(row, tile.rows), panelStride(tile)), math.rem(row, tile.rows))};
+  call.strideA = cut.packA ? Index(tile.paddedRows()) : p.a.stride;
   Index column = math.add(partColumn, j);
   if (cut.packB)
     call.b = {packed.place.base, packed.panel(math, blockK, j)};

@@ -3,6 +3,7 @@
 // The micro-kernel: a tile of C in registers, one fused multiply-add for each vector of it and each k.
 #include "passes/products/Kernel.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
@@ -131,7 +132,10 @@ func::FuncOp Kernels::getOrCreate(StringRef name, ArrayRef<Type> inputs,
   Location loc = builder.getUnknownLoc();
   auto function = func::FuncOp::create(builder, loc, name, builder.getFunctionType(inputs, {}));
   function.setPrivate();
-  function.setNoInline(true);
+  // Inlined, it would lose its registers to its surroundings.
+  MLIRContext *context = builder.getContext();
+  function->setAttr("passthrough", builder.getStrArrayAttr({"noinline"}));
+  function->setAttr("llvm.linkage", LLVM::LinkageAttr::get(context, LLVM::Linkage::Internal));
   builder.setInsertionPointToStart(function.addEntryBlock());
   IndexMath math(builder, loc);
   body(math, function.front());

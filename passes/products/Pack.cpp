@@ -92,4 +92,18 @@ void copyRows(IndexMath &math, Tile tile, const Matrix &a, Index low, Index high
   });
 }
 
+void copyColumns(IndexMath &math, Tile tile, const Matrix &a, Index columns, Index low, Index high, Index k,
+                 Index depth, Value to) {
+  auto type = VectorType::get({tile.lanes}, math.builder.getF32Type());
+  // Row by row: its elements are together in memory.
+  math.loop(0, depth, 1, [&](Index row) {
+    Index line = math.add(a.offset, math.mul(math.add(k, row), a.stride));
+    math.loop(low, high, tile.rows, [&](Index i) {
+      Index panel = math.mul(math.div(math.sub(i, low), tile.rows), panelStride(tile));
+      copyMasked(math, type, {a.flat, math.add(line, i)}, {to, math.add(panel, math.mul(row, tile.paddedRows()))},
+                 tile.paddedRows() / tile.lanes, math.sub(columns, i));
+    });
+  });
+}
+
 } // namespace tower::products

@@ -26,6 +26,11 @@ void packB(IndexMath &math, Kernels &kernels, Tile tile, const Matrix &b, bool t
 /// Copies rows [low, high), columns [k, k + depth) of A: row i to to[(i - low) * kRowStride].
 void copyRows(IndexMath &math, Tile tile, const Matrix &a, Index low, Index high, Index k, Index depth, mlir::Value to);
 
+/// Copies columns [low, high), rows [k, k + depth) of a matrix of `columns` columns, which is A^T: into panels of
+/// tile.rows columns, depth x tile.paddedRows(), panelStride() apart. What is beyond the last column is 0.
+void copyColumns(IndexMath &math, Tile tile, const Matrix &a, Index columns, Index low, Index high, Index k,
+                 Index depth, mlir::Value to);
+
 } // namespace tower::products
 
 #endif

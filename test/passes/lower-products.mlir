@@ -20,7 +20,7 @@ func.func @layer(%x: memref<1024x344xf32>, %w: memref<344x512xf32>, %y: memref<1
 
 // The kernel keeps 12 x 32 elements in 24 vectors and starts from zero or from C.
 // CHECK-LABEL: func.func private @tower_product_12x32(
-// CHECK-SAME: no_inline
+// CHECK-SAME: noinline
 // CHECK: scf.if %{{.*}} -> (vector<16xf32>
 // CHECK: scf.for
 // CHECK-COUNT-96: vector.fma
@@ -113,7 +113,7 @@ func.func @distinct_columns(%q: memref<256x128xf32>, %x: memref<1024x128xf32>, %
 // CHECK-LABEL: func.func @nested(
 // CHECK: scf.parallel
 // CHECK: memref.alloca() {alignment = 64 : i64} : memref<32768xf32>
-// CHECK: memref.alloca() {alignment = 64 : i64} : memref<25344xf32>
+// CHECK: memref.alloca() {alignment = 64 : i64} : memref<19008xf32>
 // CHECK: scf.for
 // CHECK-NOT: memref.alloc
 // CHECK-NOT: scf.parallel
