@@ -14,6 +14,7 @@
 #include "passes/Passes.h"
 #include "passes/Products.h"
 #include "passes/products/Emit.h"
+#include "passes/products/Epilogue.h"
 
 using namespace mlir;
 using namespace tower::products;
@@ -50,7 +51,8 @@ Matrix flatten(IndexMath &math, Value memory) {
     start = math.fromFoldResult(metadata.getConstifiedMixedOffset());
     stride = math.fromFoldResult(metadata.getConstifiedMixedStrides()[0]);
   }
-  Index length = math.add(start, math.mul(math.dim(memory, 0), stride));
+  // A vector is one row.
+  Index length = math.add(start, type.getRank() == 1 ? math.dim(memory, 0) : math.mul(math.dim(memory, 0), stride));
   OpFoldResult size = length.isKnown() ? OpFoldResult(math.builder.getIndexAttr(length.known())) : length.value();
   OpFoldResult zero = math.builder.getIndexAttr(0), one = math.builder.getIndexAttr(1);
   auto flat = MemRefType::get({ShapedType::kDynamic}, type.getElementType());
@@ -146,6 +148,15 @@ struct LowerProducts : impl::LowerProductsBase<LowerProducts> {
       Product product{flatten(math, a), flatten(math, b), flatten(math, c),
                       transposeA,       transposeB,       op->hasAttr(kOverwriteAttr),
                       extents};
+      if (linalg::GenericOp behind = findEpilogue(op)) {
+        Epilogue epilogue = readEpilogue(behind);
+        if (epilogue.bias)
+          product.bias = flatten(math, epilogue.bias);
+        if (epilogue.gate)
+          product.gate = flatten(math, epilogue.gate);
+        product.relu = epilogue.relu;
+        rewriter.eraseOp(behind);
+      }
       emitProduct(math, kernels, product, blocking, parallel);
       remark::passed(op.getLoc(), remark::RemarkOpts::name("product").category(getArgument()))
           << remark::metric("packed", blocking.packB ? blocking.packedDepth * blocking.packedColumns : 0)
@@ -157,7 +168,7 @@ struct LowerProducts : impl::LowerProductsBase<LowerProducts> {
 } // namespace
 
 void buildProduct(OpBuilder &builder, Location loc, Value a, bool transposeA, Value b, bool transposeB, Value c,
-                  bool accumulate) {
+                  bool accumulate, const Epilogue &epilogue) {
   MLIRContext *context = builder.getContext();
   auto map = [&](unsigned row, unsigned column, bool transpose) {
     return transpose ? mapOf(context, column, row) : mapOf(context, row, column);
@@ -167,6 +178,8 @@ void buildProduct(OpBuilder &builder, Location loc, Value a, bool transposeA, Va
       builder.getAffineMapArrayAttr({map(0, 2, transposeA), map(2, 1, transposeB), map(0, 1, false)}));
   if (!accumulate)
     product->setAttr(kOverwriteAttr, builder.getUnitAttr());
+  if (epilogue.bias || epilogue.relu || epilogue.gate)
+    buildEpilogue(builder, loc, c, epilogue);
 }
 
 } // namespace tower

@@ -75,7 +75,8 @@ def LowerProducts : Pass<"tower-lower-products", "mlir::ModuleOp"> {
     Each linalg.matmul on memrefs of f32 whose rows are contiguous, with either operand transposed or not, becomes:
     packing of B into panels, a grid of pieces of C (an scf.parallel, if the product is large enough), blocked loops,
     and calls of micro-kernels, private functions shared by all products. `tower.overwrite` on the operation means
-    C = A B, else C += A B. Sizes may be dynamic; no element outside the operands is read.
+    C = A B, else C += A B. Sizes may be dynamic; no element outside the operands is read. An epilogue behind the product
+    (`tower.epilogue`, see passes/Products.h) is applied to C in registers.
 
     Every element of C is one chain of fused multiply-adds in the order of k: neither blocking nor the order in which
     pieces run changes a bit. Pieces depend on the product's size alone.
@@ -86,7 +87,8 @@ def LowerProducts : Pass<"tower-lower-products", "mlir::ModuleOp"> {
 
     Before:
     ```mlir
-    linalg.matmul {tower.overwrite} ins(%x, %w : memref<1024x344xf32>, memref<344x512xf32>) outs(%y : memref<1024x512xf32>)
+    linalg.matmul {tower.overwrite} ins(%x, %w : memref<1024x344xf32>, memref<344x512xf32>)
+                                    outs(%y : memref<1024x512xf32>)
     ```
     After, in outline:
     ```mlir
@@ -99,10 +101,12 @@ def LowerProducts : Pass<"tower-lower-products", "mlir::ModuleOp"> {
     ```
   }];
   let options = [
-    Option<"vectorWidth", "vector-width", "int64_t", "16", "f32 elements of a vector register: 16 (AVX-512) or 8 (AVX2)">
+    Option<"vectorWidth", "vector-width", "int64_t", "16",
+           "f32 elements of a vector register: 16 (AVX-512) or 8 (AVX2)">
   ];
   let dependentDialects = ["mlir::arith::ArithDialect", "mlir::func::FuncDialect", "mlir::linalg::LinalgDialect",
-                           "mlir::LLVM::LLVMDialect", "mlir::memref::MemRefDialect", "mlir::scf::SCFDialect", "mlir::vector::VectorDialect"];
+                           "mlir::LLVM::LLVMDialect", "mlir::memref::MemRefDialect", "mlir::scf::SCFDialect",
+                           "mlir::vector::VectorDialect"];
 }
 
 #endif

@@ -28,6 +28,8 @@ public:
 private:
   Value scratch(int64_t elements);
   Value stackScratch(int64_t elements);
+  Value constant(bool value);
+  Value isEqual(Index x, Index y);
   void packPart(Index columns, Index rows);
   void pieces(Index width, Index rows);
   void piece(Index rowLow, Index rowHigh, Index low, Index high, Index rowsOfPart);
@@ -48,7 +50,7 @@ private:
   Index partColumn = 0, partDepth = 0;
   /// The block at hand: its piece's columns, its rows of A, its first k (within the part), its extent in k.
   Index columnLow = 0, columnHigh = 0, blockRow = 0, blockK = 0, depth = 0;
-  Value first, packedA;
+  Value first, last, packedA;
 };
 
 /// Scratch as kernels take it.
@@ -148,19 +150,26 @@ void Emitter::pieces(Index width, Index rows) {
   });
 }
 
+Value Emitter::constant(bool value) {
+  return arith::ConstantOp::create(math.builder, math.loc, math.builder.getBoolAttr(value));
+}
+
+Value Emitter::isEqual(Index x, Index y) {
+  if (x.isKnown() && y.isKnown())
+    return constant(x.known() == y.known());
+  return arith::CmpIOp::create(math.builder, math.loc, arith::CmpIPredicate::eq, math.materialize(x),
+                               math.materialize(y));
+}
+
 void Emitter::piece(Index rowLow, Index rowHigh, Index low, Index high, Index rowsOfPart) {
   columnLow = low;
   columnHigh = high;
-  OpBuilder &builder = math.builder;
   math.loop(0, math.max(rowsOfPart, 1), cut.depthBlock, [&](Index block) {
     blockK = block;
     depth = math.blockLength(rowsOfPart, block, cut.depthBlock);
     Index start = math.add(partDepth, block);
-    if (p.overwrite && !start.isKnown())
-      first = arith::CmpIOp::create(builder, math.loc, arith::CmpIPredicate::eq, math.materialize(start),
-                                    math.materialize(0));
-    else
-      first = arith::ConstantOp::create(builder, math.loc, builder.getBoolAttr(p.overwrite && start.is(0)));
+    first = p.overwrite ? isEqual(start, 0) : constant(false);
+    last = isEqual(math.add(start, depth), k);
     math.loop(rowLow, rowHigh, cut.rowBlock, [&](Index row) {
       blockRow = row;
       Index end = math.min(math.add(row, cut.rowBlock), rowHigh);
@@ -208,8 +217,12 @@ void Emitter::tiles(int64_t rows, Index i) {
 
 void Emitter::callKernel(int64_t rows, int64_t vectors, bool masked, Index i, Index j, Index columns) {
   Index start = math.add(partDepth, blockK);
-  KernelCall call{
-      {rows, vectors, masked, p.transposeA, cut.packB}, {}, {}, {}, 0, 0, p.c.stride, depth, columns, first};
+  KernelCall call{};
+  call.kind = {rows, vectors, masked, p.transposeA, cut.packB, p.bias.flat != nullptr, p.relu, p.gate.flat != nullptr};
+  call.depth = depth;
+  call.columns = columns;
+  call.first = first;
+  call.last = last;
   Index row = math.sub(i, blockRow);
   if (!cut.packA)
     call.a = {p.a.flat, math.add(p.a.offset, math.add(math.mul(start, p.a.stride), i))};
@@ -225,6 +238,13 @@ void Emitter::callKernel(int64_t rows, int64_t vectors, bool masked, Index i, In
     call.b = {p.b.flat, math.add(p.b.offset, math.add(math.mul(start, p.b.stride), column))};
   call.strideB = p.b.stride;
   call.c = {p.c.flat, math.add(p.c.offset, math.add(math.mul(i, p.c.stride), column))};
+  call.strideC = p.c.stride;
+  if (call.kind.bias)
+    call.bias = {p.bias.flat, math.add(p.bias.offset, column)};
+  if (call.kind.gate) {
+    call.gate = {p.gate.flat, math.add(p.gate.offset, math.add(math.mul(i, p.gate.stride), column))};
+    call.strideGate = p.gate.stride;
+  }
   kernels.call(math, call);
 }
 

@@ -14,6 +14,9 @@ struct Product {
   Matrix a, b, c;
   bool transposeA, transposeB, overwrite;
   Extents extents;
+  /// The epilogue: its parts are present where these are not null. The bias is one row.
+  Matrix bias{}, gate{};
+  bool relu = false;
 };
 
 /// Emits the product at the builder's insertion point, which is inside `parallel` if that is not null.

@@ -18,8 +18,6 @@ namespace {
 /// Steps of k in one round of the loop.
 constexpr int64_t kUnroll = 4;
 
-MemRefType flatType(MLIRContext *context) { return MemRefType::get({ShapedType::kDynamic}, Float32Type::get(context)); }
-
 /// Builds the body of one micro-kernel.
 class KernelBody {
 public:
@@ -47,6 +45,8 @@ public:
     Index tail = math.rem(args.depth, kUnroll), main = math.sub(args.depth, tail);
     sums = accumulate(0, main, kUnroll, sums);
     sums = accumulate(main, args.depth, 1, sums);
+    if (kind.hasEpilogue())
+      sums = finish(sums);
     for (auto [i, sum] : llvm::enumerate(sums)) {
       if (kind.masked)
         vector::MaskedStoreOp::create(builder, loc, args.c.base, tileOfC[i], masks[i % kind.vectors], sum);
@@ -71,6 +71,39 @@ private:
     scf::YieldOp::create(builder, loc, loaded);
     return branch.getResults();
   }
+
+  /// The epilogue, after the last block of k.
+  SmallVector<Value> finish(ArrayRef<Value> sums) {
+    SmallVector<Type> types(sums.size(), type);
+    auto branch = scf::IfOp::create(builder, loc, types, args.last, /*withElseRegion=*/true);
+    OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPointToStart(branch.elseBlock());
+    scf::YieldOp::create(builder, loc, sums);
+    builder.setInsertionPointToStart(branch.thenBlock());
+    auto part = [&](Place1D place, Index row, int64_t v) {
+      Index at = math.add(place.offset, math.add(row, v * tile.lanes));
+      return load(place.base, math.materialize(at), kind.masked ? masks[v] : Value());
+    };
+    SmallVector<Value> bias, results;
+    for (int64_t v = 0; kind.bias && v < kind.vectors; ++v)
+      bias.push_back(part(args.bias, 0, v));
+    for (auto [i, sum] : llvm::enumerate(sums)) {
+      int64_t row = i / kind.vectors, v = i % kind.vectors;
+      Value x = sum;
+      if (kind.bias)
+        x = arith::AddFOp::create(builder, loc, x, bias[v]);
+      if (kind.relu)
+        x = arith::SelectOp::create(builder, loc, isAbove(zero, x), zero, x);
+      if (kind.gate)
+        x = arith::SelectOp::create(builder, loc, isAbove(part(args.gate, math.mul(args.strideGate, row), v), zero), x,
+                                    zero);
+      results.push_back(x);
+    }
+    scf::YieldOp::create(builder, loc, results);
+    return branch.getResults();
+  }
+
+  Value isAbove(Value x, Value y) { return arith::CmpFOp::create(builder, loc, arith::CmpFPredicate::OGT, x, y); }
 
   Value load(Value base, Value at, Value mask) {
     if (mask)
@@ -145,9 +178,12 @@ func::FuncOp Kernels::getOrCreate(StringRef name, ArrayRef<Type> inputs,
 
 void Kernels::call(IndexMath &math, const KernelCall &call) {
   const KernelKind &kind = call.kind;
-  std::string name = "tower_product_" + std::to_string(kind.rows) + "x" + std::to_string(kind.vectors * tile.lanes) +
-                     (kind.transposedA ? "_ta" : "") + (kind.packedB ? "" : "_inplace") +
-                     (kind.masked ? "_masked" : "");
+  std::string name = "tower_product_" + std::to_string(kind.rows) + "x" + std::to_string(kind.vectors * tile.lanes);
+  for (auto [has, part] :
+       {std::pair(kind.transposedA, "_ta"), std::pair(!kind.packedB, "_inplace"), std::pair(kind.masked, "_masked"),
+        std::pair(kind.bias, "_bias"), std::pair(kind.relu, "_relu"), std::pair(kind.gate, "_gate")})
+    if (has)
+      name += part;
   SmallVector<Value> operands;
   auto pass = [&](Index x) { operands.push_back(math.materialize(x)); };
   auto passPlace = [&](Place1D place) {
@@ -166,6 +202,14 @@ void Kernels::call(IndexMath &math, const KernelCall &call) {
     pass(call.strideB);
   if (kind.masked)
     pass(call.columns);
+  if (kind.hasEpilogue())
+    operands.push_back(call.last);
+  if (kind.bias)
+    passPlace(call.bias);
+  if (kind.gate) {
+    passPlace(call.gate);
+    pass(call.strideGate);
+  }
   SmallVector<Type> types(ValueRange(operands).getTypes());
   func::FuncOp function = getOrCreate(name, types, [&](IndexMath &inner, Block &entry) {
     auto next = entry.getArguments().begin();
@@ -174,72 +218,28 @@ void Kernels::call(IndexMath &math, const KernelCall &call) {
       Value base = take();
       return Place1D{base, take()};
     };
-    Place1D a = takePlace(), b = takePlace(), c = takePlace();
-    Index strideC = take(), depth = take();
-    Value first = take();
-    Index strideA = kind.transposedA ? Index(take()) : Index(kRowStride);
-    Index strideB = kind.packedB ? Index(tile.columns()) : Index(take());
-    Index columns = kind.masked ? Index(take()) : Index(kind.vectors * tile.lanes);
-    KernelCall arguments{kind, a, b, c, strideA, strideB, strideC, depth, columns, first};
-    KernelBody(inner, kind, tile, arguments).build();
+    KernelCall taken{};
+    taken.kind = kind;
+    taken.a = takePlace();
+    taken.b = takePlace();
+    taken.c = takePlace();
+    taken.strideC = take();
+    taken.depth = take();
+    taken.first = take();
+    taken.strideA = kind.transposedA ? Index(take()) : Index(kRowStride);
+    taken.strideB = kind.packedB ? Index(tile.columns()) : Index(take());
+    taken.columns = kind.masked ? Index(take()) : Index(kind.vectors * tile.lanes);
+    if (kind.hasEpilogue())
+      taken.last = take();
+    if (kind.bias)
+      taken.bias = takePlace();
+    if (kind.gate) {
+      taken.gate = takePlace();
+      taken.strideGate = take();
+    }
+    KernelBody(inner, kind, tile, taken).build();
   });
   func::CallOp::create(math.builder, math.loc, function, operands);
-}
-
-void Kernels::transpose(IndexMath &math, Place1D from, Index stride, Index rows, Index depth, Place1D to) {
-  OpBuilder &outer = math.builder;
-  Type index = outer.getIndexType(), flat = flatType(outer.getContext());
-  int64_t lanes = tile.lanes;
-  std::string name = "tower_product_transpose_" + std::to_string(lanes);
-  func::FuncOp function =
-      getOrCreate(name, {flat, index, index, index, index, flat, index}, [&](IndexMath &inner, Block &entry) {
-        OpBuilder &builder = inner.builder;
-        Location loc = inner.loc;
-        auto type = VectorType::get({lanes}, builder.getF32Type());
-        Index source = entry.getArgument(1), stride = entry.getArgument(2), rows = entry.getArgument(3),
-              depth = entry.getArgument(4), target = entry.getArgument(6);
-        Value zero = arith::ConstantOp::create(builder, loc, builder.getZeroAttr(type));
-        SmallVector<Index> starts;
-        Index last = inner.sub(rows, 1);
-        for (int64_t j = 0; j < lanes; ++j)
-          starts.push_back(inner.add(source, inner.mul(inner.min(j, last), stride)));
-        inner.loop(0, depth, lanes, [&](Index k) {
-          Value left = inner.materialize(inner.sub(depth, k));
-          Value mask =
-              vector::CreateMaskOp::create(builder, loc, type.cloneWith(std::nullopt, builder.getI1Type()), left);
-          SmallVector<Value> lines;
-          for (Index start : starts)
-            lines.push_back(vector::MaskedLoadOp::create(builder, loc, type, entry.getArgument(0),
-                                                         inner.materialize(inner.add(start, k)), mask, zero));
-          // A transposition by halves: exchange the blocks of side d off the diagonal, for d = lanes / 2 ... 1.
-          for (int64_t d = lanes / 2; d; d /= 2) {
-            SmallVector<int64_t> low, high;
-            for (int64_t j = 0; j < lanes; ++j) {
-              low.push_back(j & d ? lanes + j - d : j);
-              high.push_back(j & d ? lanes + j : j + d);
-            }
-            for (int64_t j = 0; j < lanes; ++j) {
-              if (j & d)
-                continue;
-              Value x = lines[j], y = lines[j + d];
-              lines[j] = vector::ShuffleOp::create(builder, loc, x, y, low);
-              lines[j + d] = vector::ShuffleOp::create(builder, loc, x, y, high);
-            }
-          }
-          Index at = inner.add(target, inner.mul(k, tile.columns()));
-          for (int64_t j = 0; j < lanes; ++j)
-            vector::StoreOp::create(builder, loc, lines[j], entry.getArgument(5),
-                                    inner.materialize(inner.add(at, j * tile.columns())));
-        });
-      });
-  SmallVector<Value> operands = {from.base,
-                                 math.materialize(from.offset),
-                                 math.materialize(stride),
-                                 math.materialize(rows),
-                                 math.materialize(depth),
-                                 to.base,
-                                 math.materialize(to.offset)};
-  func::CallOp::create(outer, math.loc, function, operands);
 }
 
 } // namespace tower::products

@@ -32,15 +32,19 @@ struct KernelKind {
   bool transposedA;
   /// Consecutive rows of B are tile.columns() apart; else strideB.
   bool packedB;
+  /// The parts of the epilogue.
+  bool bias = false, relu = false, gate = false;
+
+  bool hasEpilogue() const { return bias || relu || gate; }
 };
 
-/// C[rows x columns] = (first ? 0 : C) + A[rows x depth] B[depth x columns].
+/// C[rows x columns] = (first ? 0 : C) + A[rows x depth] B[depth x columns], and if `last` the epilogue applied to it.
 struct KernelCall {
   KernelKind kind;
-  Place1D a, b, c;
-  Index strideA, strideB, strideC;
+  Place1D a, b, c, bias, gate;
+  Index strideA, strideB, strideC, strideGate;
   Index depth, columns;
-  mlir::Value first;
+  mlir::Value first, last;
 };
 
 class Kernels {

@@ -129,3 +129,26 @@ func.func @nested(%a: memref<96x256xf32>, %b: memref<256x256xf32>, %c: memref<96
   }
   return
 }
+
+// -----
+
+// A bias and a ReLU behind the product are drawn into its kernels.
+
+// CHECK-LABEL: func.func @bias_and_relu(
+// CHECK-NOT: linalg.generic
+// CHECK: call @tower_product_12x32_bias_relu(
+// CHECK-NOT: linalg.generic
+// CHECK: return
+func.func @bias_and_relu(%x: memref<36x64xf32>, %w: memref<64x64xf32>, %b: memref<64xf32>, %y: memref<36x64xf32>) {
+  linalg.matmul {tower.overwrite} ins(%x, %w : memref<36x64xf32>, memref<64x64xf32>) outs(%y : memref<36x64xf32>)
+  linalg.generic {indexing_maps = [affine_map<(i, j) -> (j)>, affine_map<(i, j) -> (i, j)>], iterator_types = ["parallel", "parallel"]}
+    ins(%b : memref<64xf32>) outs(%y : memref<36x64xf32>) attrs = {tower.epilogue = ["bias", "relu"]} {
+  ^bb0(%bias: f32, %sum: f32):
+    %zero = arith.constant 0.0 : f32
+    %0 = arith.addf %sum, %bias : f32
+    %1 = arith.cmpf ogt, %zero, %0 : f32
+    %2 = arith.select %1, %zero, %0 : f32
+    linalg.yield %2 : f32
+  }
+  return
+}

@@ -2,6 +2,15 @@
 //
 // Compares generated products with three plain loops, bit by bit: each element of C is to be one chain of fused
 // multiply-adds in the order of k. Operands end at a page that must not be touched.
+#include "passes/Products.h"
+#include "dialect/Tower.h"
+#include "mlir/AsmParser/AsmParser.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/MLIRContext.h"
 #include "test/unit/Jit.h"
 #include <cmath>
 #include <cstring>
@@ -66,13 +75,16 @@ struct Case {
     return "memref<" + dim(rows, dynamicRows) + "x" + dim(columns, dynamicColumns) + "xf32" + layout + ">";
   }
 
+  std::string typeOfA() const {
+    return transposeA ? memref(k, dynamicK, m, dynamicM) : memref(m, dynamicM, k, dynamicK);
+  }
+  std::string typeOfB() const {
+    return transposeB ? memref(n, dynamicN, k, dynamicK) : memref(k, dynamicK, n, dynamicN);
+  }
+  std::string typeOfC() const { return memref(m, dynamicM, n, dynamicN); }
+
   std::string function(const std::string &name) const {
-    auto operand = [&](bool transposed, int64_t rows, bool dynamicRows, int64_t columns, bool dynamicColumns) {
-      return transposed ? memref(columns, dynamicColumns, rows, dynamicRows)
-                        : memref(rows, dynamicRows, columns, dynamicColumns);
-    };
-    std::string a = operand(transposeA, m, dynamicM, k, dynamicK), b = operand(transposeB, k, dynamicK, n, dynamicN),
-                c = memref(m, dynamicM, n, dynamicN);
+    std::string a = typeOfA(), b = typeOfB(), c = typeOfC();
     std::string maps = std::string("affine_map<(m, n, k) -> ") + (transposeA ? "(k, m)" : "(m, k)") +
                        ">, affine_map<(m, n, k) -> " + (transposeB ? "(n, k)" : "(k, n)") +
                        ">, affine_map<(m, n, k) -> (m, n)>";
@@ -90,24 +102,40 @@ struct Case {
   }
 };
 
-/// Runs one case; false if a single bit differs.
-bool agrees(const Jit &jit, const std::string &name, const Case &c, std::mt19937 &random) {
+/// Which parts an epilogue has.
+struct Parts {
+  bool bias = false, relu = false, gate = false;
+};
+
+/// Runs one case; false if a single bit differs. With parts, the function has operands %bias and %gate as well.
+bool agrees(const Jit &jit, const std::string &name, const Case &c, std::mt19937 &random,
+            const Parts *parts = nullptr) {
   Guarded a(c.transposeA ? c.k : c.m, c.transposeA ? c.m : c.k, (c.transposeA ? c.m : c.k) + c.gap);
   Guarded b(c.transposeB ? c.n : c.k, c.transposeB ? c.k : c.n, (c.transposeB ? c.k : c.n) + c.gap);
   Guarded result(c.m, c.n, c.n + c.gap), wanted(c.m, c.n, c.n + c.gap);
-  a.fill(random);
-  b.fill(random);
-  result.fill(random);
+  Guarded bias(1, c.n, c.n), gate(c.m, c.n, c.n + c.gap);
+  for (Guarded *operand : {&a, &b, &result, &bias, &gate})
+    operand->fill(random);
   std::memcpy(wanted.data, result.data, static_cast<size_t>(result.size()) * sizeof(float));
   for (int64_t i = 0; i < c.m; ++i)
     for (int64_t j = 0; j < c.n; ++j) {
       float sum = c.overwrite ? 0.0f : wanted.at(i, j);
       for (int64_t k = 0; k < c.k; ++k)
         sum = std::fma(c.transposeA ? a.at(k, i) : a.at(i, k), c.transposeB ? b.at(j, k) : b.at(k, j), sum);
+      if (parts && parts->bias)
+        sum += bias.at(0, j);
+      if (parts && parts->relu)
+        sum = sum < 0 ? 0 : sum;
+      if (parts && parts->gate)
+        sum = gate.at(i, j) > 0 ? sum : 0;
       wanted.at(i, j) = sum;
     }
-  auto da = a.descriptor(), db = b.descriptor(), dc = result.descriptor();
-  jit.call(name, da, db, dc);
+  auto da = a.descriptor(), db = b.descriptor(), dc = result.descriptor(), dg = gate.descriptor();
+  auto dbias = memRef(bias.data, c.n);
+  if (parts)
+    jit.call(name, da, db, dc, dbias, dg);
+  else
+    jit.call(name, da, db, dc);
   // Also what is between the rows of C must be as it was.
   return std::memcmp(wanted.data, result.data, static_cast<size_t>(result.size()) * sizeof(float)) == 0;
 }
@@ -182,6 +210,46 @@ std::vector<Case> largeCases() {
           Case{300, 257, 130, true, true, false, true, true, true, 3, true}};
 }
 
+struct CaseWithEpilogue {
+  Case product;
+  Parts parts;
+};
+
+/// Functions f0, f1, ... that buildProduct makes, with epilogues.
+std::string builtProducts(const std::vector<CaseWithEpilogue> &cases) {
+  mlir::MLIRContext context;
+  context.loadDialect<mlir::func::FuncDialect, mlir::linalg::LinalgDialect, mlir::memref::MemRefDialect,
+                      mlir::arith::ArithDialect, tower::TowerDialect>();
+  mlir::OpBuilder builder(&context);
+  mlir::Location loc = builder.getUnknownLoc();
+  mlir::OwningOpRef<mlir::ModuleOp> module = mlir::ModuleOp::create(builder, loc);
+  for (auto [i, withEpilogue] : llvm::enumerate(cases)) {
+    const auto &[c, parts] = withEpilogue;
+    mlir::Type a = mlir::parseType(c.typeOfA(), &context), b = mlir::parseType(c.typeOfB(), &context),
+               whole = mlir::parseType(c.typeOfC(), &context),
+               bias = mlir::MemRefType::get({c.dynamicN ? mlir::ShapedType::kDynamic : c.n}, builder.getF32Type());
+    builder.setInsertionPointToEnd(module->getBody());
+    auto function = mlir::func::FuncOp::create(builder, loc, "f" + std::to_string(i),
+                                               builder.getFunctionType({a, b, whole, bias, whole}, {}));
+    function->setAttr("llvm.emit_c_interface", builder.getUnitAttr());
+    builder.setInsertionPointToStart(function.addEntryBlock());
+    auto argument = [&](int number) -> mlir::Value { return function.getArgument(number); };
+    tower::Epilogue epilogue;
+    if (parts.bias)
+      epilogue.bias = argument(3);
+    epilogue.relu = parts.relu;
+    if (parts.gate)
+      epilogue.gate = argument(4);
+    tower::buildProduct(builder, loc, argument(0), c.transposeA, argument(1), c.transposeB, argument(2), !c.overwrite,
+                        epilogue);
+    mlir::func::ReturnOp::create(builder, loc);
+  }
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  module->print(stream);
+  return text;
+}
+
 class Products : public testing::TestWithParam<int> {};
 
 TEST_P(Products, EdgesAgreeWithPlainLoops) { check(edgeCases(), GetParam()); }
@@ -189,6 +257,24 @@ TEST_P(Products, RandomShapesAgreeWithPlainLoops) { check(randomCases(96, 70, fa
 TEST_P(Products, DynamicShapesAgreeWithPlainLoops) { check(randomCases(48, 70, true), GetParam()); }
 TEST_P(Products, PiecesAgreeWithPlainLoops) { check(largeCases(), GetParam()); }
 TEST_P(Products, PartsOfBAgreeWithPlainLoops) { check(longCases(), GetParam()); }
+
+TEST_P(Products, EpiloguesAgreeWithPlainLoops) {
+  std::vector<CaseWithEpilogue> cases;
+  for (const Case &c : {Case{26, 37, 700, false, false, true}, Case{250, 130, 64, false, true, false},
+                        Case{14, 50, 20, true, false, true, true, true, true, 3, true}})
+    for (Parts parts : {Parts{}, Parts{true, false, false}, Parts{true, true, false}, Parts{false, false, true},
+                        Parts{true, true, true}})
+      cases.push_back({c, parts});
+  auto jit =
+      Jit::compile(builtProducts(cases), "tower-lower-products{vector-width=" + std::to_string(GetParam()) + "}");
+  ASSERT_NE(jit, nullptr);
+  std::mt19937 random(11);
+  for (size_t i = 0; i < cases.size(); ++i) {
+    const auto &[c, parts] = cases[i];
+    EXPECT_TRUE(agrees(*jit, "f" + std::to_string(i), c, random, &parts))
+        << c.text() << (parts.bias ? " bias" : "") << (parts.relu ? " relu" : "") << (parts.gate ? " gate" : "");
+  }
+}
 
 INSTANTIATE_TEST_SUITE_P(VectorWidth, Products, testing::Values(8, 16));
 
