@@ -77,7 +77,12 @@ std::optional<int64_t> sizeLimit(Value memory, int64_t dimension) {
 struct LowerProducts : impl::LowerProductsBase<LowerProducts> {
   using LowerProductsBase::LowerProductsBase;
 
-  LogicalResult initialize(MLIRContext *) override { return success(vectorWidth == 8 || vectorWidth == 16); }
+  LogicalResult initialize(MLIRContext *context) override {
+    if (vectorWidth == 8 || vectorWidth == 16)
+      return success();
+    return emitError(UnknownLoc::get(context))
+           << "tower-lower-products: vector-width is 8 (AVX2) or 16 (AVX-512), not " << vectorWidth;
+  }
 
   void runOnOperation() override {
     SmallVector<linalg::MatmulOp> products;
