@@ -81,7 +81,7 @@ struct LowerProducts : impl::LowerProductsBase<LowerProducts> {
     if (vectorWidth == 8 || vectorWidth == 16)
       return success();
     return emitError(UnknownLoc::get(context))
-           << "tower-lower-products: vector-width is 8 (AVX2) or 16 (AVX-512), not " << vectorWidth;
+           << "tower-lower-products: vector-width is 8 (AVX2) or 16 (AVX-512), not " << vectorWidth.getValue();
   }
 
   void runOnOperation() override {
