@@ -109,4 +109,116 @@ def LowerProducts : Pass<"tower-lower-products", "mlir::ModuleOp"> {
                            "mlir::vector::VectorDialect"];
 }
 
+def LowerTower : Pass<"tower-lower", "mlir::ModuleOp"> {
+  let summary = "Turn tower ops on tensors into loops over memory";
+  let description = [{
+    Each function of tower ops becomes one over memrefs of identity layout: its arguments, then memory for each result
+    that is not an update. A result with `tower.updates = N` is written to argument N itself; an op that reads the old
+    value afterwards is an error. Every other value has a memref.alloc of its own, for `tower-plan-memory` to place.
+
+    Work over rows is cut into pieces by its size alone (an scf.parallel over pieces, each a range of rows), so that
+    sums have one order for any number of threads. Loops along a row work on vector<16xf32>. Products become
+    linalg.matmul on memrefs, for `tower-lower-products`; sampling becomes calls of the runtime.
+
+    A row gradient never exists: tower.sum_rows reads what lookups contribute where they are defined.
+
+    Before:
+    ```mlir
+    func.func @f(%x: tensor<8x16xf32>) -> (tensor<8x16xf32> {tower.result = "y"}) {
+      %y = tower.activate relu %x : tensor<8x16xf32>
+      return %y : tensor<8x16xf32>
+    }
+    ```
+    After:
+    ```mlir
+    func.func @f(%x: memref<8x16xf32>, %y: memref<8x16xf32> {tower.result = "y"}) {
+      scf.for %i = %c0 to %c128 step %c16 {
+        /* vector.load from %x, arith.cmpf, arith.select, vector.store to %y */
+      }
+      return
+    }
+    ```
+  }];
+  let dependentDialects = ["mlir::LLVM::LLVMDialect", "mlir::arith::ArithDialect", "mlir::func::FuncDialect",
+                           "mlir::linalg::LinalgDialect", "mlir::math::MathDialect", "mlir::memref::MemRefDialect",
+                           "mlir::scf::SCFDialect", "mlir::vector::VectorDialect"];
+}
+
+def PlanMemory : Pass<"tower-plan-memory", "mlir::ModuleOp"> {
+  let summary = "Give every allocation of an entry function a fixed place in one arena";
+  let description = [{
+    Each public function gets the arena as its last argument, a memref of i8, and its size as `tower.arena_bytes`. An
+    allocation becomes a memref.view at a constant offset. Buffers that are in use at the same time never overlap; one
+    that is used within a loop is in use through all of the outermost loop. Offsets are multiples of 64 bytes.
+
+    An allocation that cannot be placed is an error: of dynamic size, in a parallel loop, or in a private function.
+
+    Before:
+    ```mlir
+    func.func @f(%x: memref<8xf32>) {
+      %a = memref.alloc() : memref<8xf32>
+      ...
+    }
+    ```
+    After:
+    ```mlir
+    func.func @f(%x: memref<8xf32>, %arena: memref<64xi8>) attributes {tower.arena_bytes = 64 : i64} {
+      %a = memref.view %arena[%c0][] : memref<64xi8> to memref<8xf32>
+      ...
+    }
+    ```
+  }];
+  let dependentDialects = ["mlir::arith::ArithDialect", "mlir::memref::MemRefDialect"];
+}
+
+def OutlineParallel : Pass<"tower-outline-parallel", "mlir::ModuleOp"> {
+  let summary = "Make the body of each parallel loop a function that threads call";
+  let description = [{
+    Each public function gets the runtime as its last argument. An scf.parallel over pieces becomes a call of
+    tower_rt_parallel with a private function and a frame on the stack that holds what the body uses; constants and
+    views of memory are made again in the body.
+
+    Before:
+    ```mlir
+    func.func @f(%x: memref<8xf32>) {
+      scf.parallel (%p) = (%c0) to (%c4) step (%c1) { use(%x, %p) }
+      return
+    }
+    ```
+    After:
+    ```mlir
+    func.func private @f_parallel_0(%frame: !llvm.ptr, %piece: i64) {
+      /* %x from the frame */ use(%x, %piece)
+      return
+    }
+    func.func @f(%x: memref<8xf32>, %runtime: !llvm.ptr) {
+      /* %x into the frame */
+      call @tower_rt_parallel(%runtime, %body, %frame, %c4) : (!llvm.ptr, !llvm.ptr, !llvm.ptr, i64) -> ()
+      return
+    }
+    ```
+  }];
+  let dependentDialects = ["mlir::LLVM::LLVMDialect", "mlir::arith::ArithDialect", "mlir::func::FuncDialect",
+                           "mlir::memref::MemRefDialect"];
+}
+
+def MakeEntryPoints : Pass<"tower-make-entry-points", "mlir::ModuleOp"> {
+  let summary = "Add entry points with the C signature of runtime/tower_abi.h";
+  let description = [{
+    For each planned and outlined function @NAME an `i32 @NAME_entry(const tower_call *)` that takes buffers, extents,
+    arena and runtime out of the call. All other functions become internal to the object. The declared model and its
+    tensors are dropped: the manifest has them.
+
+    Before:
+    ```mlir
+    func.func @f(%x: memref<?xf32>, %arena: memref<64xi8>, %runtime: !llvm.ptr) attributes {tower.arena_bytes = 64 : i64}
+    ```
+    After, besides:
+    ```mlir
+    llvm.func @f_entry(%call: !llvm.ptr) -> i32 { /* loads, a call of @f */ llvm.return %ok : i32 }
+    ```
+  }];
+  let dependentDialects = ["mlir::LLVM::LLVMDialect", "mlir::func::FuncDialect"];
+}
+
 #endif

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// What a compiled model exports.
+#ifndef TOWER_PASSES_ENTRYPOINTS_H
+#define TOWER_PASSES_ENTRYPOINTS_H
+
+#include "mlir/IR/BuiltinOps.h"
+
+namespace tower {
+
+/// Adds the exported global `tower_program` (runtime/tower_abi.h) to a module after `tower-make-entry-points`: magic,
+/// version, the manifest, and the entries in the module's order. Everything else becomes internal.
+void attachProgram(mlir::ModuleOp module, llvm::StringRef manifest);
+
+/// The functions that become entry points, in the order of the program's list: those that were planned.
+llvm::SmallVector<mlir::StringRef> entryNames(mlir::ModuleOp module);
+
+} // namespace tower
+
+#endif

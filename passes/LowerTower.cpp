@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Turns functions of tower ops on tensors into loops over memory. What each op becomes is in passes/lower/.
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "passes/Passes.h"
+#include "passes/lower/Lower.h"
+
+using namespace mlir;
+
+namespace tower {
+#define GEN_PASS_DEF_LOWERTOWER
+#include "passes/Passes.h.inc"
+
+namespace {
+struct LowerTower : impl::LowerTowerBase<LowerTower> {
+  void runOnOperation() override {
+    SmallVector<func::FuncOp> functions;
+    for (auto function : getOperation().getOps<func::FuncOp>()) {
+      auto isTensor = [](Type type) { return isa<RankedTensorType>(type); };
+      if (!function.isDeclaration() && llvm::all_of(function.getArgumentTypes(), isTensor) &&
+          llvm::all_of(function.getResultTypes(), isTensor))
+        functions.push_back(function);
+    }
+    for (func::FuncOp function : functions)
+      if (failed(lower::Lowering(function).run()))
+        return signalPassFailure();
+  }
+};
+} // namespace
+} // namespace tower

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+#include "passes/Pipelines.h"
+#include "dialect/Tower.h"
+#include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
+#include "mlir/Conversion/ControlFlowToLLVM/ControlFlowToLLVM.h"
+#include "mlir/Conversion/FuncToLLVM/ConvertFuncToLLVM.h"
+#include "mlir/Conversion/IndexToLLVM/IndexToLLVM.h"
+#include "mlir/Conversion/MathToLLVM/MathToLLVM.h"
+#include "mlir/Conversion/MemRefToLLVM/MemRefToLLVM.h"
+#include "mlir/Conversion/Passes.h"
+#include "mlir/Conversion/UBToLLVM/UBToLLVM.h"
+#include "mlir/Conversion/VectorToLLVM/ConvertVectorToLLVM.h"
+#include "mlir/Dialect/Affine/IR/AffineOps.h"
+#include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Index/IR/IndexDialect.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Linalg/Passes.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/MemRef/Transforms/Passes.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/UB/IR/UBOps.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/Pass/PassRegistry.h"
+#include "mlir/Transforms/Passes.h"
+#include "passes/Passes.h"
+
+using namespace mlir;
+
+namespace tower {
+
+void registerTowerDialects(DialectRegistry &registry) {
+  registry.insert<TowerDialect, LLVM::LLVMDialect, affine::AffineDialect, arith::ArithDialect, cf::ControlFlowDialect,
+                  func::FuncDialect, index::IndexDialect, linalg::LinalgDialect, math::MathDialect,
+                  memref::MemRefDialect, scf::SCFDialect, ub::UBDialect, vector::VectorDialect>();
+  arith::registerConvertArithToLLVMInterface(registry);
+  cf::registerConvertControlFlowToLLVMInterface(registry);
+  index::registerConvertIndexToLLVMInterface(registry);
+  registerConvertFuncToLLVMInterface(registry);
+  registerConvertMathToLLVMInterface(registry);
+  registerConvertMemRefToLLVMInterface(registry);
+  ub::registerConvertUBToLLVMInterface(registry);
+  vector::registerConvertVectorToLLVMInterface(registry);
+}
+
+void addBuildPhase(OpPassManager &passes) { passes.addPass(createBuildStep()); }
+
+void addDifferentiatePhase(OpPassManager &passes) {
+  passes.addPass(createDifferentiate());
+  // Also drops what no result needs, as a gradient of one operand that nobody asked for.
+  passes.addPass(createCSEPass());
+  passes.addPass(createCanonicalizerPass());
+}
+
+void addLowerPhase(OpPassManager &passes) {
+  passes.addPass(createLowerTower());
+  passes.addPass(createCanonicalizerPass());
+  passes.addPass(createCSEPass());
+}
+
+void addPlanPhase(OpPassManager &passes, int64_t vectorWidth) {
+  passes.addPass(createLowerProducts({vectorWidth}));
+  passes.addPass(createConvertLinalgToLoopsPass());
+  passes.addPass(createApproximateMath());
+  passes.addPass(createCanonicalizerPass());
+  passes.addPass(createCSEPass());
+  passes.addPass(createPlanMemory());
+}
+
+void addLLVMPhase(OpPassManager &passes) {
+  passes.addPass(createOutlineParallel());
+  passes.addPass(createCanonicalizerPass());
+  passes.addPass(createCSEPass());
+  passes.addPass(createMakeEntryPoints());
+  passes.addPass(memref::createExpandStridedMetadataPass());
+  passes.addPass(createLowerAffinePass());
+  passes.addPass(createSCFToControlFlowPass());
+  passes.addPass(createConvertVectorToLLVMPass());
+  passes.addPass(createConvertToLLVMPass());
+  passes.addPass(createReconcileUnrealizedCastsPass());
+  passes.addPass(createCSEPass());
+}
+
+namespace {
+struct PlanOptions : PassPipelineOptions<PlanOptions> {
+  Option<int> vectorWidth{*this, "vector-width", llvm::cl::desc("f32 elements of a vector register"),
+                          llvm::cl::init(16)};
+};
+} // namespace
+
+void registerTowerPipelines() {
+  static PassPipelineRegistration<> build("tower-build-phase", "Declared model to dataflow", addBuildPhase);
+  static PassPipelineRegistration<> differentiate("tower-differentiate-phase", "Write out the backward pass",
+                                                  addDifferentiatePhase);
+  static PassPipelineRegistration<> lower("tower-lower-phase", "Dataflow to loops over memory", addLowerPhase);
+  static PassPipelineRegistration<PlanOptions> plan(
+      "tower-plan-phase", "Products to loops, buffers into the arena",
+      [](OpPassManager &passes, const PlanOptions &options) { addPlanPhase(passes, options.vectorWidth); });
+  static PassPipelineRegistration<> llvm("tower-llvm-phase", "Planned loops to the LLVM dialect", addLLVMPhase);
+  static PassPipelineRegistration<PlanOptions> all(
+      "tower-pipeline", "All phases behind the declared model and its backward pass: dataflow to the LLVM dialect",
+      [](OpPassManager &passes, const PlanOptions &options) {
+        addLowerPhase(passes);
+        addPlanPhase(passes, options.vectorWidth);
+        addLLVMPhase(passes);
+      });
+}
+
+} // namespace tower

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The phases of a compilation, in order: the only place that orders passes.
+#ifndef TOWER_PASSES_PIPELINES_H
+#define TOWER_PASSES_PIPELINES_H
+
+#include "mlir/Pass/PassManager.h"
+
+namespace tower {
+
+/// All dialects that the phases produce, and how each is converted to LLVM's: for the context of a compilation.
+void registerTowerDialects(mlir::DialectRegistry &registry);
+
+/// Declared model -> dataflow: the training step and the inference functions.
+void addBuildPhase(mlir::OpPassManager &passes);
+/// tower.gradient -> the backward pass, without what nobody asks for.
+void addDifferentiatePhase(mlir::OpPassManager &passes);
+/// Ops on tensors -> loops over memory and products (linalg.matmul).
+void addLowerPhase(mlir::OpPassManager &passes);
+/// Products -> loops; approximated functions; every buffer at its place in the arena. `vectorWidth`: elements of f32 in
+/// the target's registers, see TargetDescription.
+void addPlanPhase(mlir::OpPassManager &passes, int64_t vectorWidth);
+/// Functions for threads, entry points, and all of it in the LLVM dialect. attachProgram() comes after.
+void addLLVMPhase(mlir::OpPassManager &passes);
+
+/// Makes the phases pipelines of tower-opt: --tower-build-phase, ..., and --tower-pipeline for all after the first two.
+void registerTowerPipelines();
+
+} // namespace tower
+
+#endif

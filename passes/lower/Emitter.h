@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// A builder of loops over memrefs: pieces for threads, vectors along rows, sums in one fixed order.
+#ifndef TOWER_PASSES_LOWER_EMITTER_H
+#define TOWER_PASSES_LOWER_EMITTER_H
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/IR/ImplicitLocOpBuilder.h"
+
+namespace tower::lower {
+
+using mlir::Value;
+using mlir::ValueRange;
+using mlir::VectorType;
+using Values = llvm::SmallVector<Value>;
+
+/// Elements of the vectors that generated loops work on. The same for every CPU, so that sums have one order; LLVM cuts
+/// them to what the CPU has.
+inline constexpr int64_t kLanes = 16;
+
+class Emitter : public mlir::ImplicitLocOpBuilder {
+public:
+  using ImplicitLocOpBuilder::ImplicitLocOpBuilder;
+
+  // ---- Constants and arithmetic; operands of one type, floats may be contracted -------------------------------------
+  Value index(int64_t value);
+  Value integer(int64_t value, unsigned bits);
+  Value f32(double value);
+  /// A constant f32 vector.
+  Value splat(double value, VectorType type);
+  /// A scalar in all lanes.
+  Value broadcast(Value scalar, VectorType type);
+  Value toIndex(Value integer);
+  Value toI32(Value index);
+  Value toF32(Value index);
+
+  Value add(Value a, Value b);
+  Value sub(Value a, Value b);
+  Value mul(Value a, Value b);
+  Value div(Value a, Value b);
+  /// a b + c.
+  Value fma(Value a, Value b, Value c) { return add(mul(a, b), c); }
+  Value min(Value a, Value b);
+  Value max(Value a, Value b);
+  Value sqrt(Value a);
+  Value compare(mlir::arith::CmpIPredicate predicate, Value a, Value b);
+  Value compare(mlir::arith::CmpFPredicate predicate, Value a, Value b);
+  Value select(Value condition, Value a, Value b);
+  /// The sum, or with `maximum` the largest, of a vector's elements.
+  Value reduce(Value vector, bool maximum = false);
+
+  // ---- Memory -----------------------------------------------------------------------------------------------------
+  Value load(Value memory, ValueRange at = {});
+  void store(Value value, Value memory, ValueRange at = {});
+  Value loadVector(VectorType type, Value memory, ValueRange at);
+  /// The extent of a dimension: a constant where it is static.
+  Value extent(Value memory, int64_t dimension);
+  /// Rows [from, from + count) of a matrix; `count` static where it is known.
+  Value rowsOf(Value matrix, mlir::OpFoldResult from, mlir::OpFoldResult count);
+  /// Columns [from, from + width) of a matrix.
+  Value columnsOf(Value matrix, int64_t from, int64_t width);
+  /// The memory's address as an !llvm.ptr, for a call of the runtime.
+  Value pointer(Value memory);
+
+  // ---- Control ----------------------------------------------------------------------------------------------------
+  using Body = llvm::function_ref<void(Value)>;
+  void loop(Value from, Value to, int64_t step, Body body);
+  Values loop(Value from, Value to, int64_t step, ValueRange initial,
+              llvm::function_ref<Values(Value, ValueRange)> body);
+  /// While `condition` of the values holds, `body` replaces them.
+  Values whileLoop(ValueRange initial, llvm::function_ref<Value(ValueRange)> condition,
+                   llvm::function_ref<Values(ValueRange)> body);
+  void ifThen(Value condition, llvm::function_ref<void()> then, llvm::function_ref<void()> otherwise = nullptr);
+  Values choose(Value condition, mlir::TypeRange types, llvm::function_ref<Values()> then,
+                llvm::function_ref<Values()> otherwise);
+
+  /// Cuts [0, count) into ranges that threads run in any order. How many there are depends on the work alone: `cost`
+  /// element operations for each of `count`; little work stays in one piece, outside of any parallel loop.
+  void pieces(int64_t count, int64_t cost, llvm::function_ref<void(Value begin, Value end)> body);
+  void pieces(Value count, int64_t cost, llvm::function_ref<void(Value begin, Value end)> body);
+  /// The same, with a loop over each range.
+  void rows(int64_t count, int64_t cost, Body body);
+  void rows(Value count, int64_t cost, Body body);
+  /// How many pieces pieces(count, cost) makes.
+  static int64_t numPieces(int64_t count, int64_t cost);
+
+  // ---- Vectors along `width` elements: full ones in a loop, then what is left
+  // ----------------------------------------
+  using VectorBody = llvm::function_ref<void(Value column, VectorType type)>;
+  void vectors(int64_t width, VectorBody body);
+  void vectors(Value from, Value to, VectorBody full, Body scalar);
+  /// The f32 sum (or maximum) over `width` elements of what `body` gives for each.
+  Value fold(int64_t width, llvm::function_ref<Value(Value column, VectorType type)> body, bool maximum = false);
+
+  VectorType vectorOf(mlir::Type element, int64_t lanes = kLanes) { return VectorType::get({lanes}, element); }
+  VectorType like(VectorType type, mlir::Type element) { return VectorType::get(type.getShape(), element); }
+
+private:
+  void piecesOf(Value numPieces, Value chunk, Value count, bool exact, llvm::function_ref<void(Value, Value)> body);
+};
+
+/// Static shape of a memref.
+llvm::ArrayRef<int64_t> shapeOf(Value memory);
+/// Whether elements lie one behind the other without a gap from the allocation's start.
+bool isContiguous(Value memory);
+
+} // namespace tower::lower
+
+#endif

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Lowering of embedding lookups: gathers of rows, and sums of them.
+#include "passes/lower/Pooled.h"
+
+using namespace mlir;
+
+namespace tower::lower {
+namespace {
+
+/// Runs `visible` where the feature is not masked, else fills the result with zeros.
+template <class Op> void unlessMasked(Lowering &b, Op op, Value result, llvm::function_ref<void()> visible) {
+  if (!op.getMask())
+    return visible();
+  b.ifThen(
+      b.isMasked(b.memory(op.getMask()), *op.getFeature()), [&] { b.fill(result, 0); }, visible);
+}
+
+/// Columns that one pass over a row's values sums in registers.
+constexpr int64_t kSummedColumns = 8 * kLanes;
+
+/// result[i, from .. from + width) of a pooled lookup.
+void poolColumns(Lowering &b, PooledValues &pooled, Value table, Value result, Value i, Value from, int64_t width) {
+  SmallVector<std::pair<Value, VectorType>> parts;
+  for (int64_t column = 0; column < width; column += kLanes)
+    parts.emplace_back(b.add(from, b.index(column)), b.vectorOf(b.getF32Type(), std::min(kLanes, width - column)));
+  Values initial;
+  for (auto &[column, type] : parts)
+    initial.push_back(b.splat(0, type));
+  if (pooled.drops())
+    initial.push_back(b.index(0));
+  auto [first, length] = pooled.range(i);
+  Values sums = b.loop(b.index(0), length, 1, initial, [&](Value j, ValueRange before) -> Values {
+    auto addRow = [&]() -> Values {
+      Value row = pooled.at(first, j);
+      Values after;
+      for (auto [part, sum] : llvm::zip_first(parts, before))
+        after.push_back(b.add(sum, b.loadVector(part.second, table, {row, part.first})));
+      if (pooled.drops())
+        after.push_back(b.add(before.back(), b.index(1)));
+      return after;
+    };
+    if (!pooled.drops())
+      return addRow();
+    return b.choose(pooled.survives(i, j), before.getTypes(), addRow, [&]() -> Values { return before; });
+  });
+  Value coefficient = pooled.coefficient(pooled.drops() ? sums.back() : length);
+  for (auto [part, sum] : llvm::zip_first(parts, sums)) {
+    Value scaled = coefficient ? b.mul(sum, b.broadcast(coefficient, part.second)) : sum;
+    b.store(scaled, result, {i, part.first});
+  }
+}
+
+} // namespace
+
+LogicalResult lower(Lowering &b, LookupOp op) {
+  Value table = b.memory(op.getTable()), ids = b.memory(op.getIds()), rows = b.memory(op.getRows());
+  Value result = b.define(op.getResult());
+  int64_t width = shapeOf(result)[1];
+  unlessMasked(b, op, result, [&] {
+    b.rows(shapeOf(result)[0], width, [&](Value i) {
+      Value id = b.toIndex(b.load(ids, b.toIndex(b.load(rows, i))));
+      b.vectors(width, [&](Value column, VectorType type) {
+        b.store(b.loadVector(type, table, {id, column}), result, {i, column});
+      });
+    });
+  });
+  return success();
+}
+
+LogicalResult lower(Lowering &b, PooledLookupOp op) {
+  PooledValues pooled(b, op);
+  Value table = b.memory(op.getTable()), result = b.define(op.getResult());
+  int64_t width = shapeOf(result)[1], whole = width - width % kSummedColumns;
+  // Rows are mostly much shorter than the longest one.
+  int64_t typical = 1 + static_cast<int64_t>(op.getLongest()) / 4;
+  unlessMasked(b, op, result, [&] {
+    b.rows(shapeOf(result)[0], width * typical, [&](Value i) {
+      if (whole > 0)
+        b.loop(b.index(0), b.index(whole), kSummedColumns,
+               [&](Value from) { poolColumns(b, pooled, table, result, i, from, kSummedColumns); });
+      if (width > whole)
+        poolColumns(b, pooled, table, result, i, b.index(whole), width - whole);
+    });
+  });
+  return success();
+}
+
+} // namespace tower::lower

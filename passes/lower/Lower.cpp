@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// A function over tensors becomes one over memory: arguments, results that are not updates, then the ops in order.
+#include "passes/lower/Lower.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Utils/ReshapeOpsUtils.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
+#include "passes/Products.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+
+namespace tower::lower {
+namespace {
+
+constexpr StringLiteral kUpdates = "tower.updates";
+
+std::optional<int64_t> updatedArgument(func::FuncOp function, unsigned result) {
+  if (auto number = function.getResultAttrOfType<IntegerAttr>(result, kUpdates))
+    return number.getInt();
+  return std::nullopt;
+}
+
+} // namespace
+
+MemRefType memoryType(Type tensor) {
+  auto type = cast<RankedTensorType>(tensor);
+  Type element = type.getElementType();
+  if (element.isInteger(1))
+    element = IntegerType::get(tensor.getContext(), 8);
+  return MemRefType::get(type.getShape(), element);
+}
+
+LogicalResult lowerOp(Lowering &lowering, Operation *op) {
+  return llvm::TypeSwitch<Operation *, LogicalResult>(op)
+      .Case<SamplePairsOp, SampleUniformOp, FeatureMaskOp, ComplementOp, TakeOp, PositionsOp, DenseOp, LookupOp,
+            PooledLookupOp, SegmentLinearOp, LinearOp, ActivateOp, NormalizeOp, StackOp, InBatchSoftmaxOp,
+            InBatchSoftmaxGradOp, SpreadOutOp, SpreadOutGradOp, WeightedSumOp, OneOp, ScaleOp, AddOp, MatmulOp,
+            ColumnSumOp, SliceRowsOp, ActivateGradOp, NormalizeGradOp, SegmentWeightGradOp, SegmentInputGradOp,
+            SegmentDefaultGradOp, SumRowsOp, SgdOp, SgdRowsOp, AdagradOp, AdagradRowsOp, RowwiseAdagradRowsOp, AdamOp,
+            AdamRowsOp, SquaredNormOp, ClipScaleOp, TopKOp>([&](auto typed) { return lower(lowering, typed); })
+      // A row gradient has no memory; tower.sum_rows reads its contributions where they are defined.
+      .Case<RowGradientOp, PooledRowGradientOp, MergeRowsOp>([](auto) { return success(); })
+      .Case<GradientOp>(
+          [](auto typed) { return typed.emitOpError("needs --tower-differentiate before --tower-lower"); })
+      .Default([](Operation *other) { return other->emitOpError("has no lowering"); });
+}
+
+Lowering::Lowering(func::FuncOp source) : Emitter(source.getLoc(), source), source(source) {}
+
+LogicalResult Lowering::run() {
+  if (!source.getBody().hasOneBlock())
+    return source.emitOpError("must be one block of ops to be lowered");
+  buildSignature();
+  for (Operation &op : source.getBody().front().without_terminator()) {
+    // The op's name goes with its place in the spec, so that a plan of memory can say whose a buffer is.
+    setLoc(NameLoc::get(getStringAttr(op.getName().stripDialect()), op.getLoc()));
+    if (failed(lowerOp(*this, &op)))
+      return failure();
+  }
+  return finish();
+}
+
+void Lowering::buildSignature() {
+  Operation *terminator = source.getBody().front().getTerminator();
+  SmallVector<Type> types;
+  SmallVector<DictionaryAttr> attributes;
+  for (auto [i, argument] : llvm::enumerate(source.getArguments())) {
+    types.push_back(memoryType(argument.getType()));
+    attributes.push_back(source.getArgAttrDict(i));
+  }
+  for (auto [i, value] : llvm::enumerate(terminator->getOperands())) {
+    if (updatedArgument(source, i))
+      continue;
+    types.push_back(memoryType(value.getType()));
+    attributes.push_back(source.getResultAttrDict(i));
+  }
+  target = func::FuncOp::create(*this, source.getName(), FunctionType::get(getContext(), types, {}));
+  for (auto [i, dictionary] : llvm::enumerate(attributes))
+    if (dictionary)
+      target.setArgAttrs(i, dictionary);
+  setInsertionPointToStart(target.addEntryBlock());
+  for (auto [i, argument] : llvm::enumerate(source.getArguments()))
+    buffers[argument] = target.getArgument(i);
+  unsigned next = source.getNumArguments();
+  for (auto [i, value] : llvm::enumerate(terminator->getOperands()))
+    if (!updatedArgument(source, i))
+      resultMemory.try_emplace(value, target.getArgument(next++));
+}
+
+LogicalResult Lowering::finish() {
+  Operation *terminator = source.getBody().front().getTerminator();
+  setLoc(terminator->getLoc());
+  unsigned next = source.getNumArguments();
+  for (auto [i, value] : llvm::enumerate(terminator->getOperands())) {
+    std::optional<int64_t> updated = updatedArgument(source, i);
+    if (updated && (*updated < 0 || *updated >= static_cast<int64_t>(source.getNumArguments()) ||
+                    source.getArgument(*updated).getType() != value.getType()))
+      return source.emitOpError() << "result " << i << " cannot update argument " << *updated;
+    Value place = target.getArgument(updated ? *updated : next++);
+    if (memory(value) != place)
+      copy(memory(value), place);
+  }
+  func::ReturnOp::create(*this);
+  source.erase();
+  return success();
+}
+
+Value Lowering::allocate(ArrayRef<int64_t> shape, Type element) {
+  return memref::AllocOp::create(*this, MemRefType::get(shape, element), getI64IntegerAttr(64));
+}
+
+Value Lowering::define(Value tensor) {
+  Value &place = buffers[tensor];
+  if (Value given = resultMemory.lookup(tensor))
+    return place = given;
+  MemRefType type = memoryType(tensor.getType());
+  return place = allocate(type.getShape(), type.getElementType());
+}
+
+bool Lowering::isFinal(Value memory) const {
+  while (auto view = memory.getDefiningOp<memref::SubViewOp>())
+    memory = view.getSource();
+  return !isa<BlockArgument>(memory);
+}
+
+FailureOr<Value> Lowering::update(OpResult result, Value old) {
+  Operation *op = result.getOwner(), *terminator = op->getBlock()->getTerminator();
+  auto argument = dyn_cast<BlockArgument>(old);
+  bool inPlace = argument && llvm::any_of(result.getUses(), [&](OpOperand &use) {
+                   return use.getOwner() == terminator &&
+                          updatedArgument(source, use.getOperandNumber()) == argument.getArgNumber();
+                 });
+  if (!inPlace) {
+    Value fresh = define(result);
+    copy(memory(old), fresh);
+    return fresh;
+  }
+  for (OpOperand &use : old.getUses())
+    if (op->isBeforeInBlock(use.getOwner()) ||
+        (use.getOwner() == op && use.getOperandNumber() != result.getResultNumber())) {
+      InFlightDiagnostic error = op->emitOpError() << "updates argument " << argument.getArgNumber()
+                                                   << " in place, but its old value is read later";
+      error.attachNote(use.getOwner()->getLoc()) << "it is read here";
+      return failure();
+    }
+  alias(result, memory(old));
+  return memory(old);
+}
+
+void Lowering::product(Value a, bool transposeA, Value b, bool transposeB, Value c, bool accumulate) {
+  buildProduct(*this, getLoc(), a, transposeA, b, transposeB, c, accumulate);
+}
+
+Value Lowering::isMasked(Value mask, int64_t feature) {
+  return compare(arith::CmpIPredicate::ne, load(mask, index(feature)), integer(0, 8));
+}
+
+void Lowering::callRuntime(func::FuncOp function, ValueRange arguments) {
+  func::CallOp::create(*this, function, arguments);
+}
+
+void Lowering::fill(Value memory, double value) {
+  elementwise({}, memory, 1, [&](ValueRange, VectorType type) { return splat(value, type); });
+}
+
+void Lowering::copy(Value from, Value to) {
+  auto type = cast<MemRefType>(to.getType());
+  if (type.getElementType().isF32() && type.hasStaticShape())
+    return elementwise(from, to, 1, [](ValueRange values, VectorType) { return values[0]; });
+  // Integers are ids and rows: few, in one dimension or none.
+  assert(type.getRank() <= 1 && "matrices of integers are arguments, never copied");
+  if (type.getRank() == 0)
+    return store(load(from), to);
+  loop(index(0), extent(to, 0), 1, [&](Value i) { store(load(from, i), to, i); });
+}
+
+void Lowering::elementwise(ValueRange from, Value to, int64_t cost, function_ref<Value(ValueRange, VectorType)> value) {
+  ArrayRef<int64_t> shape = shapeOf(to);
+  auto at = [&](ValueRange memories, VectorType type, ValueRange indices) {
+    Values loaded;
+    for (Value memory : memories)
+      loaded.push_back(loadVector(type, memory, indices));
+    store(value(loaded, type), to, indices);
+  };
+  if (shape.empty()) {
+    VectorType one = vectorOf(getF32Type(), 1);
+    Values loaded;
+    for (Value memory : from)
+      loaded.push_back(broadcast(load(memory), one));
+    store(vector::ExtractOp::create(*this, value(loaded, one), ArrayRef<int64_t>{0}), to);
+    return;
+  }
+  Values all(from);
+  all.push_back(to);
+  if (shape.size() == 2 && !llvm::all_of(all, isContiguous)) {
+    rows(shape[0], shape[1] * cost, [&](Value row) {
+      vectors(shape[1], [&](Value column, VectorType type) { at(from, type, {row, column}); });
+    });
+    return;
+  }
+  for (Value &memory : all) {
+    auto rank = cast<MemRefType>(memory.getType()).getRank();
+    if (rank > 1) {
+      SmallVector<ReassociationIndices> together(1, llvm::to_vector(llvm::seq<int64_t>(rank)));
+      memory = memref::CollapseShapeOp::create(*this, memory, together);
+    }
+  }
+  to = all.pop_back_val();
+  // Pieces begin at multiples of the vector's length; what does not fill a vector comes last.
+  int64_t total = shapeOf(to)[0], whole = total / kLanes;
+  if (whole > 0)
+    pieces(whole, kLanes * cost, [&](Value begin, Value end) {
+      loop(mul(begin, index(kLanes)), mul(end, index(kLanes)), kLanes,
+           [&](Value i) { at(all, vectorOf(getF32Type()), i); });
+    });
+  if (total % kLanes != 0)
+    at(all, vectorOf(getF32Type(), total % kLanes), index(whole * kLanes));
+}
+
+} // namespace tower::lower

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// What the lowering of tower ops shares: which memory holds which tensor. Each op's lowering is an overload of lower(),
+// in the file of its family.
+#ifndef TOWER_PASSES_LOWER_LOWER_H
+#define TOWER_PASSES_LOWER_LOWER_H
+
+#include "dialect/Tower.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "passes/lower/Emitter.h"
+
+#include <map>
+#include <vector>
+
+namespace tower::lower {
+
+/// A tensor's type as memory: identity layout; a mask's i1 is a byte.
+mlir::MemRefType memoryType(mlir::Type tensor);
+
+/// Lowers the ops of one function, one after the other. Every result is written once, to memory of its own; an
+/// argument is written only by its update.
+class Lowering : public Emitter {
+public:
+  explicit Lowering(mlir::func::FuncOp source);
+
+  /// Makes the function over memory beside the old one, which is erased. Emits errors at the ops' places in the spec.
+  mlir::LogicalResult run();
+
+  mlir::ModuleOp module() { return source->getParentOfType<mlir::ModuleOp>(); }
+
+  /// The memory of a tensor that was lowered before; null for null.
+  Value memory(Value tensor) const { return buffers.lookup(tensor); }
+  /// Memory for a result that its op writes in full.
+  Value define(Value tensor);
+  /// Lets a result be `memory`, which nothing writes any more.
+  void alias(Value tensor, Value memory) { buffers[tensor] = memory; }
+  /// Whether a value's memory may be given to another one: arguments change when they are updated.
+  bool isFinal(Value memory) const;
+  /// Memory for the new value of `old`, to be updated in place and holding the old value: the argument itself where the
+  /// function returns the result as its update, else a copy. Fails if a later op reads an argument's old value.
+  mlir::FailureOr<Value> update(mlir::OpResult result, Value old);
+
+  /// Whether the caller gives memory for a value.
+  bool isResult(Value tensor) const { return resultMemory.contains(tensor); }
+
+  /// Scratch in planned memory, aligned to 64 bytes.
+  Value allocate(llvm::ArrayRef<int64_t> shape, mlir::Type element);
+  Value allocateF32(llvm::ArrayRef<int64_t> shape) { return allocate(shape, getF32Type()); }
+
+  /// C = op(A) op(B), or C += op(A) op(B).
+  void product(Value a, bool transposeA, Value b, bool transposeB, Value c, bool accumulate);
+  void fill(Value memory, double value);
+  void copy(Value from, Value to);
+  /// to[i] = value(operands at i, to's type) for contiguous or strided matrices, vectors and scalars of f32.
+  void elementwise(ValueRange from, Value to, int64_t cost, llvm::function_ref<Value(ValueRange, VectorType)> value);
+  /// Whether feature number `feature` is masked: an i1.
+  Value isMasked(Value mask, int64_t feature);
+  /// One f32, or i64 where `memory` holds one.
+  Value scalar(Value memory) { return load(memory); }
+
+  void callRuntime(mlir::func::FuncOp function, ValueRange arguments);
+
+  /// The first layer's input, segments side by side, made once for all its uses.
+  std::map<std::vector<const void *>, Value> concatenations;
+
+private:
+  void buildSignature();
+  mlir::LogicalResult finish();
+
+  mlir::func::FuncOp source, target;
+  llvm::DenseMap<Value, Value> buffers;
+  /// Memory that the caller gives for results, by the result's value: the first return of each.
+  llvm::DenseMap<Value, Value> resultMemory;
+};
+
+/// Lowers one op of the dataflow form; the type says which.
+mlir::LogicalResult lowerOp(Lowering &lowering, mlir::Operation *op);
+
+using mlir::LogicalResult;
+
+// Data.cpp
+LogicalResult lower(Lowering &b, SamplePairsOp op);
+LogicalResult lower(Lowering &b, SampleUniformOp op);
+LogicalResult lower(Lowering &b, FeatureMaskOp op);
+LogicalResult lower(Lowering &b, ComplementOp op);
+LogicalResult lower(Lowering &b, TakeOp op);
+LogicalResult lower(Lowering &b, PositionsOp op);
+LogicalResult lower(Lowering &b, DenseOp op);
+// Lookups.cpp
+LogicalResult lower(Lowering &b, LookupOp op);
+LogicalResult lower(Lowering &b, PooledLookupOp op);
+// Layers.cpp
+LogicalResult lower(Lowering &b, SegmentLinearOp op);
+LogicalResult lower(Lowering &b, LinearOp op);
+LogicalResult lower(Lowering &b, ActivateOp op);
+LogicalResult lower(Lowering &b, NormalizeOp op);
+LogicalResult lower(Lowering &b, StackOp op);
+/// The segments side by side: rows x (their widths together).
+Value concatenate(Lowering &b, mlir::OperandRange segments, Value mask, mlir::OperandRange defaults);
+// Losses.cpp
+LogicalResult lower(Lowering &b, InBatchSoftmaxOp op);
+LogicalResult lower(Lowering &b, InBatchSoftmaxGradOp op);
+LogicalResult lower(Lowering &b, SpreadOutOp op);
+LogicalResult lower(Lowering &b, SpreadOutGradOp op);
+LogicalResult lower(Lowering &b, WeightedSumOp op);
+// Gradients.cpp
+LogicalResult lower(Lowering &b, OneOp op);
+LogicalResult lower(Lowering &b, ScaleOp op);
+LogicalResult lower(Lowering &b, AddOp op);
+LogicalResult lower(Lowering &b, MatmulOp op);
+LogicalResult lower(Lowering &b, ColumnSumOp op);
+LogicalResult lower(Lowering &b, SliceRowsOp op);
+LogicalResult lower(Lowering &b, ActivateGradOp op);
+LogicalResult lower(Lowering &b, NormalizeGradOp op);
+LogicalResult lower(Lowering &b, SegmentWeightGradOp op);
+LogicalResult lower(Lowering &b, SegmentInputGradOp op);
+LogicalResult lower(Lowering &b, SegmentDefaultGradOp op);
+// Rows.cpp
+LogicalResult lower(Lowering &b, SumRowsOp op);
+// Optimizers.cpp
+LogicalResult lower(Lowering &b, SgdOp op);
+LogicalResult lower(Lowering &b, SgdRowsOp op);
+LogicalResult lower(Lowering &b, AdagradOp op);
+LogicalResult lower(Lowering &b, AdagradRowsOp op);
+LogicalResult lower(Lowering &b, RowwiseAdagradRowsOp op);
+LogicalResult lower(Lowering &b, AdamOp op);
+LogicalResult lower(Lowering &b, AdamRowsOp op);
+LogicalResult lower(Lowering &b, SquaredNormOp op);
+LogicalResult lower(Lowering &b, ClipScaleOp op);
+// TopK.cpp
+LogicalResult lower(Lowering &b, TopKOp op);
+
+} // namespace tower::lower
+
+#endif

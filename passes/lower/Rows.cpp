@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Lowering of tower.sum_rows: the contributions of all lookups of a table, summed by row in the order in which they
+// were merged. Its cost grows with the batch, never with the table:
+//   1. each contribution writes the rows that it reaches, position by position (parallel);
+//   2. rows get numbers in order of first appearance, through a hash table, or a slot for each row of a small table;
+//   3. a counting sort puts the positions of one row together, in order;
+//   4. each distinct row sums coefficient x gradient over its positions (parallel).
+#include "passes/lower/Pooled.h"
+#include "llvm/Support/MathExtras.h"
+
+#include <algorithm>
+
+using namespace mlir;
+
+namespace tower::lower {
+namespace {
+
+/// One lookup's share of a row gradient. Positions and entries of all shares are numbered one after the other.
+struct Share {
+  RowGradientOp single; // one of the two
+  PooledRowGradientOp pooled;
+  Value gradient; // positions x dim
+  int64_t positions = 0, longest = 1;
+  int64_t firstPosition = 0, firstEntry = 0;
+  Value count; // positions, or 0 where the feature is masked: index
+};
+
+/// Columns that are summed in registers.
+constexpr int64_t kSummedColumns = 8 * kLanes;
+
+class RowSum {
+public:
+  RowSum(Lowering &b, SumRowsOp op) : b(b), op(op) {}
+
+  LogicalResult run();
+
+private:
+  LogicalResult collect(Value gradient);
+  void writeEntries(Share &share);
+  /// Calls `visit(entry, position)` for every entry in order, carrying `state`.
+  Values forEntries(ValueRange state, function_ref<Values(Value entry, Value position, ValueRange state)> visit);
+  /// The number of the entry's row among the distinct ones, and how many there are then.
+  Values number(Value entry, Value distinct);
+  Value slotOf(Value row);
+  void sumColumns(Value d, Value begin, Value end, Value from, int64_t width);
+  Value gradientAt(Value position, Value &owner);
+
+  Lowering &b;
+  SumRowsOp op;
+  SmallVector<Share> shares;
+  int64_t positions = 0, entries = 0, slotBits = 0;
+  bool direct = false, weighted = false;
+  Value rowOfEntry;            // by entry: its row, then its row's number
+  Value lengths, coefficients; // by position
+  Value slots;                 // number + 1 of a row, 0: none
+  Value ends;                  // by distinct row: how many positions, then where they end
+  Value order;                 // positions, those of one row together
+  Value rows, values;
+};
+
+LogicalResult RowSum::collect(Value gradient) {
+  if (auto merge = gradient.getDefiningOp<MergeRowsOp>())
+    return success(succeeded(collect(merge.getLhs())) && succeeded(collect(merge.getRhs())));
+  Share share;
+  share.single = gradient.getDefiningOp<RowGradientOp>();
+  share.pooled = gradient.getDefiningOp<PooledRowGradientOp>();
+  if (!share.single && !share.pooled)
+    return op.emitOpError("needs a row gradient that lookups and merges define in this function");
+  share.gradient = b.memory(share.single ? share.single.getGradient() : share.pooled.getGradient());
+  share.positions = shapeOf(share.gradient)[0];
+  if (share.pooled) {
+    share.longest = share.pooled.getLongest();
+    weighted |= share.pooled.getPooling() != Pooling::sum;
+  }
+  share.firstPosition = positions;
+  share.firstEntry = entries;
+  positions += share.positions;
+  entries += share.positions * share.longest;
+  Value mask = share.single ? share.single.getMask() : share.pooled.getMask();
+  share.count = b.index(share.positions);
+  if (mask) {
+    int64_t feature = share.single ? *share.single.getFeature() : *share.pooled.getFeature();
+    share.count = b.select(b.isMasked(b.memory(mask), feature), b.index(0), share.count);
+  }
+  shares.push_back(share);
+  return success();
+}
+
+void RowSum::writeEntries(Share &share) {
+  auto at = [&](Value i, int64_t first) { return b.add(i, b.index(first)); };
+  if (share.single) {
+    Value ids = b.memory(share.single.getIds()), of = b.memory(share.single.getRows());
+    b.rows(share.count, 2, [&](Value i) {
+      b.store(b.load(ids, b.toIndex(b.load(of, i))), rowOfEntry, at(i, share.firstEntry));
+      if (weighted)
+        b.store(b.f32(1), coefficients, at(i, share.firstPosition));
+    });
+    return;
+  }
+  PooledValues pooled(b, share.pooled);
+  b.rows(share.count, (pooled.drops() ? 32 : 2) * share.longest, [&](Value i) {
+    auto [first, length] = pooled.range(i);
+    Value begin = at(b.mul(i, b.index(share.longest)), share.firstEntry);
+    auto write = [&](Value j, Value place) { b.store(b.toI32(pooled.at(first, j)), rowOfEntry, b.add(begin, place)); };
+    Value count = length;
+    if (pooled.drops())
+      count = b.loop(b.index(0), length, 1, b.index(0), [&](Value j, ValueRange kept) -> Values {
+        return b.choose(
+            pooled.survives(i, j), b.getIndexType(),
+            [&]() -> Values {
+              write(j, kept[0]);
+              return {b.add(kept[0], b.index(1))};
+            },
+            [&]() -> Values { return kept; });
+      })[0];
+    else
+      b.loop(b.index(0), length, 1, [&](Value j) { write(j, j); });
+    b.store(b.toI32(count), lengths, at(i, share.firstPosition));
+    if (weighted) {
+      Value coefficient = pooled.coefficient(count);
+      b.store(coefficient ? coefficient : b.f32(1), coefficients, at(i, share.firstPosition));
+    }
+  });
+}
+
+Values RowSum::forEntries(ValueRange state, function_ref<Values(Value, Value, ValueRange)> visit) {
+  Values current(state);
+  for (Share &share : shares)
+    current = b.loop(b.index(0), share.count, 1, current, [&](Value i, ValueRange outer) -> Values {
+      Value position = b.add(i, b.index(share.firstPosition));
+      if (share.single)
+        return visit(b.add(i, b.index(share.firstEntry)), position, outer);
+      Value begin = b.add(b.mul(i, b.index(share.longest)), b.index(share.firstEntry));
+      Value length = b.toIndex(b.load(lengths, position));
+      return b.loop(b.index(0), length, 1, outer,
+                    [&](Value j, ValueRange inner) { return visit(b.add(begin, j), position, inner); });
+    });
+  return current;
+}
+
+/// Where the row's slot is, or the free one where it goes: an index.
+Value RowSum::slotOf(Value row) {
+  if (direct)
+    return b.toIndex(row);
+  Value product = b.mul(row, b.integer(static_cast<int32_t>(0x9E3779B1u), 32));
+  Value hash = arith::ShRUIOp::create(b, product, b.integer(32 - slotBits, 32));
+  Value start = arith::IndexCastUIOp::create(b, b.getIndexType(), hash);
+  Value last = b.index((int64_t(1) << slotBits) - 1);
+  return b.whileLoop(
+      start,
+      [&](ValueRange at) -> Value {
+        Value taken = b.load(slots, at[0]);
+        return b.choose(
+            b.compare(arith::CmpIPredicate::eq, taken, b.integer(0, 32)), b.getI1Type(),
+            [&]() -> Values { return {b.integer(0, 1)}; },
+            [&]() -> Values {
+              Value other = b.load(rows, b.toIndex(b.sub(taken, b.integer(1, 32))));
+              return {b.compare(arith::CmpIPredicate::ne, other, row)};
+            })[0];
+      },
+      [&](ValueRange at) -> Values { return {arith::AndIOp::create(b, b.add(at[0], b.index(1)), last)}; })[0];
+}
+
+Values RowSum::number(Value entry, Value distinct) {
+  Value row = b.load(rowOfEntry, entry);
+  Value slot = slotOf(row), found = b.load(slots, slot);
+  Values result = b.choose(
+      b.compare(arith::CmpIPredicate::eq, found, b.integer(0, 32)), {b.getIndexType(), b.getIndexType()},
+      [&]() -> Values {
+        Value after = b.add(distinct, b.index(1));
+        b.store(b.toI32(after), slots, slot);
+        b.store(row, rows, distinct);
+        b.store(b.integer(0, 32), ends, distinct);
+        return {distinct, after};
+      },
+      [&]() -> Values {
+        return {b.toIndex(b.sub(found, b.integer(1, 32))), distinct};
+      });
+  Value size = b.load(ends, result[0]);
+  b.store(b.add(size, b.integer(1, 32)), ends, result[0]);
+  b.store(b.toI32(result[0]), rowOfEntry, entry);
+  return result;
+}
+
+/// The share's gradient that has a position, and the position's row in it.
+Value RowSum::gradientAt(Value position, Value &owner) {
+  owner = position;
+  if (shares.size() == 1)
+    return shares[0].gradient;
+  int64_t unknown = ShapedType::kDynamic;
+  auto layout = StridedLayoutAttr::get(b.getContext(), unknown, {unknown, 1});
+  auto common = MemRefType::get({unknown, unknown}, b.getF32Type(), layout);
+  Value result, first;
+  for (Share &share : shares) {
+    Value gradient = memref::CastOp::create(b, common, share.gradient), start = b.index(share.firstPosition);
+    if (!result) {
+      result = gradient;
+      first = start;
+      continue;
+    }
+    Value here = b.compare(arith::CmpIPredicate::uge, position, start);
+    result = b.select(here, gradient, result);
+    first = b.select(here, start, first);
+  }
+  owner = b.sub(position, first);
+  return result;
+}
+
+/// values[d, from .. from + width) = sum over its positions.
+void RowSum::sumColumns(Value d, Value begin, Value end, Value from, int64_t width) {
+  SmallVector<std::pair<Value, VectorType>> parts;
+  Values initial;
+  for (int64_t column = 0; column < width; column += kLanes) {
+    VectorType type = b.vectorOf(b.getF32Type(), std::min(kLanes, width - column));
+    parts.emplace_back(b.add(from, b.index(column)), type);
+    initial.push_back(b.splat(0, type));
+  }
+  Values sums = b.loop(begin, end, 1, initial, [&](Value at, ValueRange before) -> Values {
+    Value position = b.toIndex(b.load(order, at)), owner;
+    Value gradient = gradientAt(position, owner);
+    Value coefficient = weighted ? b.load(coefficients, position) : Value();
+    Values after;
+    for (auto [part, sum] : llvm::zip(parts, before)) {
+      Value g = b.loadVector(part.second, gradient, {owner, part.first});
+      after.push_back(coefficient ? b.fma(g, b.broadcast(coefficient, part.second), sum) : b.add(sum, g));
+    }
+    return after;
+  });
+  for (auto [part, sum] : llvm::zip(parts, sums))
+    b.store(sum, values, {d, part.first});
+}
+
+LogicalResult RowSum::run() {
+  if (failed(collect(op.getGradient())))
+    return failure();
+  int64_t tableRows = op.getGradient().getType().getRows();
+  if (entries >= int64_t(1) << 30)
+    return op.emitOpError() << "a batch may reach a table " << entries << " times, more than 2^30: lower the batch";
+  rows = b.define(op.getRows());
+  values = b.define(op.getValues());
+  Value count = b.define(op.getCount());
+  int64_t bound = std::min(tableRows, entries), width = shapeOf(values)[1];
+  if (shapeOf(rows)[0] < bound)
+    return op.emitOpError() << "has room for " << shapeOf(rows)[0] << " distinct rows, but there may be " << bound;
+
+  rowOfEntry = b.allocate({entries}, b.getI32Type());
+  order = b.allocate({entries}, b.getI32Type());
+  ends = b.allocate({bound}, b.getI32Type());
+  if (llvm::any_of(shares, [](const Share &share) { return static_cast<bool>(share.pooled); }))
+    lengths = b.allocate({positions}, b.getI32Type());
+  if (weighted)
+    coefficients = b.allocateF32({positions});
+  slotBits = std::max<int64_t>(1, llvm::Log2_64_Ceil(2 * entries));
+  direct = tableRows <= int64_t(1) << slotBits;
+  slots = b.allocate({direct ? tableRows : int64_t(1) << slotBits}, b.getI32Type());
+
+  for (Share &share : shares)
+    writeEntries(share);
+  b.loop(b.index(0), b.extent(slots, 0), 1, [&](Value i) { b.store(b.integer(0, 32), slots, i); });
+  Value distinct = forEntries(
+      b.index(0), [&](Value entry, Value, ValueRange state) -> Values { return {number(entry, state[0])[1]}; })[0];
+  b.store(arith::IndexCastOp::create(b, b.getI64Type(), distinct), count);
+
+  b.loop(b.index(0), distinct, 1, b.integer(0, 32), [&](Value d, ValueRange start) -> Values {
+    Value size = b.load(ends, d);
+    b.store(start[0], ends, d);
+    return {b.add(start[0], size)};
+  });
+  forEntries({}, [&](Value entry, Value position, ValueRange) -> Values {
+    Value d = b.toIndex(b.load(rowOfEntry, entry)), place = b.load(ends, d);
+    b.store(b.toI32(position), order, b.toIndex(place));
+    b.store(b.add(place, b.integer(1, 32)), ends, d);
+    return {};
+  });
+
+  int64_t whole = width - width % kSummedColumns;
+  b.rows(distinct, 4 * width, [&](Value d) {
+    Value isFirst = b.compare(arith::CmpIPredicate::eq, d, b.index(0));
+    Value begin = b.choose(
+        isFirst, b.getIndexType(), [&]() -> Values { return {b.index(0)}; },
+        [&]() -> Values { return {b.toIndex(b.load(ends, b.sub(d, b.index(1))))}; })[0];
+    Value end = b.toIndex(b.load(ends, d));
+    if (whole > 0)
+      b.loop(b.index(0), b.index(whole), kSummedColumns,
+             [&](Value from) { sumColumns(d, begin, end, from, kSummedColumns); });
+    if (width > whole)
+      sumColumns(d, begin, end, b.index(whole), width - whole);
+  });
+  return success();
+}
+
+} // namespace
+
+LogicalResult lower(Lowering &b, SumRowsOp op) { return RowSum(b, op).run(); }
+
+} // namespace tower::lower
