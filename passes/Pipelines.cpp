@@ -45,7 +45,11 @@ void registerTowerDialects(DialectRegistry &registry) {
   vector::registerConvertVectorToLLVMInterface(registry);
 }
 
-void addBuildPhase(OpPassManager &passes) { passes.addPass(createBuildStep()); }
+void addBuildPhase(OpPassManager &passes) {
+  passes.addPass(createBuildStep());
+  // One sample of pairs and rows serves all that ask for it.
+  passes.addPass(createCSEPass());
+}
 
 void addDifferentiatePhase(OpPassManager &passes) {
   passes.addPass(createDifferentiate());

@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+#include "frontend/Driver.h"
+#include "frontend/Importer.h"
+#include "frontend/ManifestWriter.h"
+#include "frontend/ModelReader.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/Diagnostics.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Support/FileUtilities.h"
+#include "mlir/Support/Timing.h"
+#include "passes/EntryPoints.h"
+#include "passes/Pipelines.h"
+#include "passes/PlanMemory.h"
+#include "passes/target/EmitObject.h"
+#include "passes/target/Link.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/FileUtilities.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/Process.h"
+#include "llvm/Support/SourceMgr.h"
+#include "llvm/Support/ToolOutputFile.h"
+
+#include <iostream>
+
+using namespace mlir;
+using namespace tower;
+
+namespace {
+
+class Compilation {
+public:
+  Compilation(const DriverOptions &options, const Spec &spec, TimingScope &timing)
+      : options(options), spec(spec), timing(timing), diagnostics(sources, &context) {
+    DialectRegistry registry;
+    registerTowerDialects(registry);
+    context.appendDialectRegistry(registry);
+    context.loadAllAvailableDialects();
+    sources.setIncludeDirs({"."});
+  }
+
+  LogicalResult run();
+
+private:
+  const DriverOptions &options;
+  const Spec &spec;
+  TimingScope &timing;
+  MLIRContext context;
+  llvm::SourceMgr sources;
+  SourceMgrDiagnosticHandler diagnostics;
+  OwningOpRef<ModuleOp> module;
+
+  /// Runs a phase of the pipeline; what its passes do is timed under its name.
+  LogicalResult phase(StringRef name, llvm::function_ref<void(OpPassManager &)> build);
+  LogicalResult printModule();
+  LogicalResult emitCode(const TargetDescription &target);
+  LogicalResult link(StringRef object, StringRef output);
+  std::string outputName() const;
+  LogicalResult write(StringRef path, llvm::function_ref<LogicalResult(llvm::raw_pwrite_stream &)> writer);
+};
+
+LogicalResult Compilation::phase(StringRef name, llvm::function_ref<void(OpPassManager &)> build) {
+  PassManager manager(&context);
+  if (failed(applyPassManagerCLOptions(manager)))
+    return failure();
+  TimingScope scope = timing.nest(name);
+  manager.enableTiming(scope);
+  build(manager);
+  return manager.run(*module);
+}
+
+std::string Compilation::outputName() const {
+  if (!options.output.empty())
+    return options.output;
+  switch (options.stage) {
+  case Stage::Object:
+    return spec.model.name() + ".o";
+  case Stage::Library:
+    return spec.model.name() + ".so";
+  case Stage::Executable:
+    return spec.model.name();
+  default:
+    return "-";
+  }
+}
+
+// Text and objects appear under their name only when they are whole.
+LogicalResult Compilation::write(StringRef path, llvm::function_ref<LogicalResult(llvm::raw_pwrite_stream &)> writer) {
+  std::string message;
+  std::unique_ptr<llvm::ToolOutputFile> file = openOutputFile(path, &message);
+  if (!file) {
+    llvm::errs() << "error: " << message << "\n";
+    return failure();
+  }
+  // Streams that cannot seek get what was written to memory.
+  SmallVector<char, 0> buffer;
+  llvm::raw_svector_ostream os(buffer);
+  if (failed(writer(os)))
+    return failure();
+  file->os() << StringRef(buffer.data(), buffer.size());
+  file->os().flush();
+  if (file->os().has_error()) {
+    llvm::errs() << "error: cannot write " << path << ": " << file->os().error().message() << "\n";
+    file->os().clear_error();
+    return failure();
+  }
+  file->keep();
+  return success();
+}
+
+LogicalResult Compilation::printModule() {
+  return write(outputName(), [&](llvm::raw_pwrite_stream &os) {
+    module->print(os);
+    return success();
+  });
+}
+
+LogicalResult Compilation::link(StringRef object, StringRef output) {
+  TimingScope scope = timing.nest("link");
+  auto run = options.stage == Stage::Library ? linkLibrary : linkExecutable;
+  return run(object, output, options.runtimeFolder, llvm::errs());
+}
+
+LogicalResult Compilation::emitCode(const TargetDescription &target) {
+  if (options.stage == Stage::Llvm || options.stage == Stage::Asm || options.stage == Stage::Object) {
+    TimingScope scope = timing.nest("emit");
+    return write(outputName(), [&](llvm::raw_pwrite_stream &os) {
+      if (options.stage == Stage::Llvm)
+        return emitLLVM(*module, target, os);
+      return options.stage == Stage::Asm ? emitAssembly(*module, target, os) : emitObject(*module, target, os);
+    });
+  }
+  SmallString<128> object;
+  if (std::error_code error = llvm::sys::fs::createTemporaryFile("towerc", "o", object)) {
+    llvm::errs() << "error: cannot make a temporary file: " << error.message() << "\n";
+    return failure();
+  }
+  llvm::FileRemover remover(object);
+  {
+    TimingScope scope = timing.nest("emit");
+    if (failed(write(object, [&](llvm::raw_pwrite_stream &os) { return emitObject(*module, target, os); })))
+      return failure();
+  }
+  // The linker writes beside the output, which is then replaced in one step.
+  std::string output = outputName();
+  std::string temporary = output + ".tmp" + std::to_string(llvm::sys::Process::getProcessId());
+  llvm::FileRemover unfinished(temporary);
+  if (failed(link(object, temporary)))
+    return failure();
+  if (std::error_code error = llvm::sys::fs::rename(temporary, output)) {
+    llvm::errs() << "error: cannot write " << output << ": " << error.message() << "\n";
+    return failure();
+  }
+  unfinished.releaseFile();
+  return success();
+}
+
+LogicalResult Compilation::run() {
+  FailureOr<TargetDescription> target = describeTarget(options.cpu, llvm::errs());
+  if (failed(target))
+    return failure();
+  {
+    TimingScope scope = timing.nest("import");
+    module = importModel(spec, &context);
+  }
+  if (options.stage == Stage::Model)
+    return printModule();
+  if (failed(phase("build", addBuildPhase)))
+    return failure();
+  if (options.stage == Stage::Dataflow)
+    return printModule();
+  ManifestWriter manifest(spec, *module, {target->triple, target->cpu});
+  if (failed(phase("differentiate", addDifferentiatePhase)))
+    return failure();
+  if (options.stage == Stage::Gradient)
+    return printModule();
+  if (failed(phase("lower", addLowerPhase)))
+    return failure();
+  if (options.stage == Stage::Linalg)
+    return printModule();
+  if (failed(phase("plan", [&](OpPassManager &manager) { addPlanPhase(manager, target->vectorWidth); })))
+    return failure();
+  if (options.printPlan)
+    printPlan(*module, llvm::outs());
+  if (options.stage == Stage::Planned)
+    return printModule();
+  std::map<std::string, int64_t> arenas;
+  for (auto function : module->getOps<func::FuncOp>())
+    if (auto bytes = function->getAttrOfType<IntegerAttr>(kArenaBytes))
+      arenas[function.getSymName().str()] = bytes.getInt();
+  if (failed(phase("convert", addLLVMPhase)))
+    return failure();
+  attachProgram(*module, manifest.write(arenas));
+  return emitCode(*target);
+}
+
+} // namespace
+
+LogicalResult tower::compile(const DriverOptions &options) {
+  DefaultTimingManager timing;
+  timing.setEnabled(options.timing);
+  TimingScope root = timing.getRootScope();
+  SpecDiagnostics diagnostics;
+  std::optional<Spec> spec;
+  {
+    TimingScope scope = root.nest("read");
+    spec = readSpec(options.spec, {options.overrides, options.data}, diagnostics);
+  }
+  diagnostics.print(std::cerr);
+  if (!spec)
+    return failure();
+  return Compilation(options, *spec, root).run();
+}

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// From a spec file to whatever the user asked for.
+#ifndef TOWERC_FRONTEND_DRIVER_H
+#define TOWERC_FRONTEND_DRIVER_H
+
+#include "llvm/Support/LogicalResult.h"
+
+#include <string>
+#include <vector>
+
+namespace tower {
+
+/// How far a model is compiled. Each stage up to `Asm` is text.
+enum class Stage { Model, Dataflow, Gradient, Linalg, Planned, Llvm, Asm, Object, Library, Executable };
+
+struct DriverOptions {
+  std::string spec;                   ///< The spec's file.
+  std::string data;                   ///< The dataset's folder; empty: none.
+  std::vector<std::string> overrides; ///< Of --set.
+  std::string output;                 ///< Empty: standard output for text, else a name made from the model's.
+  Stage stage = Stage::Executable;
+  std::string cpu = "native";
+  std::string runtimeFolder; ///< Where libtower_runtime.a is.
+  bool printPlan = false;    ///< The memory plan, to standard output.
+  bool timing = false;       ///< The time of each phase, to standard error.
+};
+
+/// Compiles; errors go to standard error, each at its place in the spec. The output is written whole or not at all.
+llvm::LogicalResult compile(const DriverOptions &options);
+
+} // namespace tower
+
+#endif

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// towerc: the command line.
+
+#include "frontend/DataMain.h"
+#include "frontend/Driver.h"
+#include "frontend/Version.h"
+#include "mlir/IR/AsmState.h"
+#include "mlir/IR/MLIRContext.h"
+#include "mlir/Pass/PassManager.h"
+#include "llvm/Support/CommandLine.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Path.h"
+
+#include <cstring>
+
+namespace cl = llvm::cl;
+using tower::Stage;
+
+static cl::OptionCategory category("towerc");
+
+static tower::DriverOptions parse(int argc, char **argv) {
+  cl::opt<std::string> spec(cl::Positional, cl::Required, cl::desc("model.txtpb"), cl::cat(category));
+  cl::opt<std::string> data("data", cl::desc("Dataset that sizes are taken from"), cl::value_desc("folder"),
+                            cl::cat(category));
+  cl::opt<std::string> output("o", cl::desc("Output (default: the model's name, or standard output for text)"),
+                              cl::value_desc("file"), cl::cat(category));
+  cl::list<std::string> set("set", cl::desc("Override a field of the spec, as in losses[ssl].weight=0.3"),
+                            cl::value_desc("field=value"), cl::cat(category));
+  cl::opt<Stage> emit(
+      "emit", cl::desc("What to make:"), cl::init(Stage::Executable), cl::cat(category),
+      cl::values(clEnumValN(Stage::Model, "model", "the declared model"),
+                 clEnumValN(Stage::Dataflow, "dataflow", "the training step and the inference functions"),
+                 clEnumValN(Stage::Gradient, "gradient", "the same with the backward pass written out"),
+                 clEnumValN(Stage::Linalg, "linalg", "loops and linalg over memory"),
+                 clEnumValN(Stage::Planned, "planned", "the same with every buffer in the arena"),
+                 clEnumValN(Stage::Llvm, "llvm", "LLVM IR"), clEnumValN(Stage::Asm, "asm", "assembly"),
+                 clEnumValN(Stage::Object, "obj", "an object file"),
+                 clEnumValN(Stage::Library, "lib", "a shared library, see runtime/tower.h"),
+                 clEnumValN(Stage::Executable, "exe", "an executable (default)")));
+  cl::opt<std::string> cpu("cpu", cl::desc("Processor to compile for (default: native)"), cl::init("native"),
+                           cl::value_desc("name"), cl::cat(category));
+  cl::opt<bool> printPlan("print-plan", cl::desc("Print every buffer of the memory plan"), cl::cat(category));
+  cl::opt<bool> timing("timing", cl::desc("Print the time of each phase"), cl::cat(category));
+  mlir::registerAsmPrinterCLOptions();
+  mlir::registerMLIRContextCLOptions();
+  mlir::registerPassManagerCLOptions();
+  cl::HideUnrelatedOptions(category);
+  cl::SetVersionPrinter([](llvm::raw_ostream &os) { os << "towerc " << tower::version << "\n"; });
+  cl::ParseCommandLineOptions(argc, argv,
+                              "towerc compiles a two-tower recommender (docs/Spec.md) to one executable.\n"
+                              "See also: towerc data import --help, towerc data mi --help.\n");
+  tower::DriverOptions options;
+  options.spec = spec;
+  options.data = data;
+  options.overrides.assign(set.begin(), set.end());
+  options.output = output;
+  options.stage = emit;
+  options.cpu = cpu;
+  options.printPlan = printPlan;
+  options.timing = timing;
+  return options;
+}
+
+// The runtime lies in ../lib, in the build tree and where towerc is installed alike.
+static std::string runtimeFolder(const char *argv0) {
+  static int anchor;
+  std::string self = llvm::sys::fs::getMainExecutable(argv0, &anchor);
+  llvm::SmallString<128> folder(llvm::sys::path::parent_path(llvm::sys::path::parent_path(self)));
+  llvm::sys::path::append(folder, "lib");
+  return std::string(folder);
+}
+
+int main(int argc, char **argv) {
+  if (argc > 1 && std::strcmp(argv[1], "data") == 0)
+    return tower::dataMain(argc - 1, argv + 1);
+  tower::DriverOptions options = parse(argc, argv);
+  options.runtimeFolder = runtimeFolder(argv[0]);
+  return llvm::failed(tower::compile(options)) ? 1 : 0;
+}
