@@ -24,7 +24,7 @@ int embedCommand(Invocation &invocation) {
   TrainedModel trained(invocation, common);
   const Manifest &manifest = trained.model.manifest();
   Side which = side == "items" ? Side::Item : Side::Query;
-  std::vector<float> embeddings = trained.model.embedAll(which);
+  Buffer<float> embeddings = trained.model.embedAll(which);
   int64_t rows = static_cast<int64_t>(embeddings.size()) / manifest.dim;
   writeNpy(output, std::span<const float>(embeddings), {rows, manifest.dim});
   const std::string &entity = which == Side::Item ? manifest.item.entity : manifest.query.entity;

@@ -107,12 +107,12 @@ EvaluationTask evaluationTask(const Dataset &data, std::string_view split, std::
 
 Ranking evaluateModel(Model &model, const EvaluationTask &task) {
   int64_t dim = model.manifest().dim;
-  std::vector<float> catalogue = model.embedAll(Side::Item);
+  Buffer<float> catalogue = model.embedAll(Side::Item);
   auto queries = static_cast<int64_t>(task.heldOut.queries.size());
   std::vector<int32_t> ranked(queries * task.width);
   // Blocks bound the memory of queries and scores, however many queries there are.
   constexpr int64_t block = 512;
-  std::vector<float> embedded(std::min(block, queries) * dim), scores(std::min(block, queries) * task.width);
+  Buffer<float> embedded(std::min(block, queries) * dim), scores(std::min(block, queries) * task.width);
   for (int64_t first = 0; first < queries; first += block) {
     int64_t count = std::min(block, queries - first);
     std::span<float> queryBlock = std::span<float>(embedded).subspan(0, count * dim);

@@ -4,9 +4,8 @@
 #ifndef TOWER_RUNTIME_PAIRSUBSET_H
 #define TOWER_RUNTIME_PAIRSUBSET_H
 
+#include "runtime/Buffer.h"
 #include "runtime/Dataset.h"
-
-#include <vector>
 
 namespace tower::rt {
 
@@ -21,9 +20,9 @@ public:
   const Pairs &pairs() const { return subset; }
 
 private:
-  std::vector<int32_t> query, item;
-  std::vector<float> weight;
-  std::vector<double> time;
+  Buffer<int32_t> query, item;
+  Buffer<float> weight;
+  Buffer<double> time;
   Pairs subset;
 };
 

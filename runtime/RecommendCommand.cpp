@@ -28,7 +28,7 @@ public:
     std::optional<int32_t> row = queryKeys.find(name);
     if (!row)
       return false;
-    std::vector<float> query(trained.model.manifest().dim);
+    Buffer<float> query(trained.model.manifest().dim);
     trained.model.embed(Side::Query, std::span<const int32_t>(&*row, 1), query);
     Excluded excluded;
     excluded.add(leftOut(*row));
@@ -84,7 +84,7 @@ private:
   const Lines &queryKeys, &itemKeys;
   int64_t k;
   bool keepSelf, excludeTrain;
-  std::vector<float> catalogue, scores;
+  Buffer<float> catalogue, scores;
   std::vector<int32_t> rows;
 };
 } // namespace
