@@ -13,15 +13,15 @@ class Tower_Declaration<string mnemonic, string parent, list<Trait> traits = []>
     : Tower_Op<mnemonic, !listconcat([HasParent<parent>], traits)>;
 
 class Tower_Container<string mnemonic, list<Trait> traits = []>
-    : Tower_Op<mnemonic, !listconcat([NoRegionArguments, NoTerminator, SingleBlock, GraphRegionNoTerminator, Symbol,
-                                      SymbolTable], traits)> {
+    : Tower_Op<mnemonic, !listconcat([NoRegionArguments, NoTerminator, SingleBlock, GraphRegionNoTerminator], traits)> {
   let regions = (region SizedRegion<1>:$body);
 }
 
-def Tower_ModelOp : Tower_Container<"model"> {
+def Tower_ModelOp : Tower_Container<"model", [Symbol]> {
   let summary = "A two-tower model as its spec declares it";
   let description = [{
-    Holds tables, entities, encoders, losses and the training options; refers to nothing outside itself.
+    Holds tables, entities, encoders, losses and the training options; refers to nothing outside itself. Names are unique
+    among parts of one kind, as in the spec: a table, an entity and an encoder may all be called @item.
 
     ```mlir
     tower.model @tiny {
@@ -39,6 +39,15 @@ def Tower_ModelOp : Tower_Container<"model"> {
   }];
   let arguments = (ins SymbolNameAttr:$sym_name);
   let assemblyFormat = "$sym_name attr-dict-with-keyword $body";
+  let extraClassDeclaration = [{
+    /// The part of that kind and name, or null.
+    TableOp table(::mlir::FlatSymbolRefAttr name);
+    EntityOp entity(::mlir::FlatSymbolRefAttr name);
+    EncoderOp encoder(::mlir::FlatSymbolRefAttr name);
+    /// The first training options. There are some in every valid model.
+    TrainingOp training();
+  }];
+  let hasRegionVerifier = 1;
 }
 
 def Tower_InitKind : Tower_Enum<"InitKind", "how first values are drawn",
@@ -55,7 +64,7 @@ def Tower_InitAttr : AttrDef<Tower_Dialect, "Init"> {
   let hasCustomAssemblyFormat = 1;
 }
 
-def Tower_TableOp : Tower_Declaration<"table", "ModelOp", [Symbol]> {
+def Tower_TableOp : Tower_Declaration<"table", "ModelOp"> {
   let summary = "An embedding table";
   let description = [{
     `rows` is the capacity, row 0 the trained row of missing values. Features of any encoder may share a table.
@@ -65,7 +74,7 @@ def Tower_TableOp : Tower_Declaration<"table", "ModelOp", [Symbol]> {
   let assemblyFormat = "$sym_name `rows` `(` $rows `)` `dim` `(` $dim `)` `init` `(` custom<Init>($init) `)` attr-dict";
 }
 
-def Tower_EntityOp : Tower_Container<"entity", [HasParent<"ModelOp">]> {
+def Tower_EntityOp : Tower_Container<"entity", [HasParent<"ModelOp">, SymbolTable]> {
   let summary = "What the data describes: a query or an item";
   let arguments = (ins SymbolNameAttr:$sym_name);
   let assemblyFormat = "$sym_name attr-dict-with-keyword $body";
@@ -119,7 +128,7 @@ def Tower_LayerOp : Tower_Declaration<"layer", "EncoderOp"> {
   let assemblyFormat = "$units $activation (`bias` $bias^)? `init` `(` custom<Init>($init) `)` attr-dict";
 }
 
-class Tower_LossDeclaration<string mnemonic> : Tower_Declaration<mnemonic, "ModelOp", [Symbol]>;
+class Tower_LossDeclaration<string mnemonic> : Tower_Declaration<mnemonic, "ModelOp">;
 
 defvar augmentation_arguments = (ins
   DefaultValuedAttr<Tower_Mask, "::tower::Mask::none">:$mask,

@@ -85,7 +85,7 @@ void setColumns(Json &json, ModelOp model, ModuleOp module) {
       if (!isNew && entry.contains(bound))
         it->second[bound] = std::min(it->second[bound].get<int64_t>(), entry[bound].get<int64_t>());
   };
-  auto rowsOf = [&](FlatSymbolRefAttr table) { return model.lookupSymbol<TableOp>(table).getRows(); };
+  auto rowsOf = [&](FlatSymbolRefAttr table) { return model.table(table).getRows(); };
   for (auto entity : model.getBody().getOps<EntityOp>())
     for (Operation &op : entity.getBody().getOps())
       llvm::TypeSwitch<Operation *>(&op)
@@ -115,7 +115,7 @@ std::string columnOf(Operation *feature) {
 template <typename Loss> void setMask(Json &json, Loss loss, EncoderOp encoder) {
   if (loss.getMask() == Mask::none)
     return;
-  auto entity = encoder->getParentOfType<ModelOp>().lookupSymbol<EntityOp>(encoder.getEntityAttr());
+  auto entity = encoder->getParentOfType<ModelOp>().entity(encoder.getEntityAttr());
   Json features = Json::array();
   for (auto name : encoder.getFeatures().template getAsRange<FlatSymbolRefAttr>())
     features.push_back(columnOf(entity.lookupSymbol(name)));
@@ -132,7 +132,7 @@ void setLosses(Json &json, ModelOp model) {
         {{"name", loss.getSymName().str()}, {"kind", kind}, {"weight", loss.getWeight().convertToFloat()}});
     return json["losses"].back();
   };
-  auto encoder = [&](FlatSymbolRefAttr name) { return model.lookupSymbol<EncoderOp>(name); };
+  auto encoder = [&](FlatSymbolRefAttr name) { return model.encoder(name); };
   for (Operation &op : model.getBody().getOps())
     llvm::TypeSwitch<Operation *>(&op)
         .Case([&](InBatchSoftmaxLossOp loss) {
@@ -145,8 +145,8 @@ void setLosses(Json &json, ModelOp model) {
 // The towers that answer queries are those of the first in-batch softmax.
 void setTowers(Json &json, ModelOp model) {
   InBatchSoftmaxLossOp loss = *model.getBody().getOps<InBatchSoftmaxLossOp>().begin();
-  auto query = model.lookupSymbol<EncoderOp>(loss.getQueryAttr());
-  auto item = model.lookupSymbol<EncoderOp>(loss.getItemAttr());
+  auto query = model.encoder(loss.getQueryAttr());
+  auto item = model.encoder(loss.getItemAttr());
   json["query"] = {{"tower", query.getSymName().str()}, {"entity", query.getEntity().str()}};
   json["item"] = {{"tower", item.getSymName().str()}, {"entity", item.getEntity().str()}};
   for (auto layer : item.getBody().getOps<LayerOp>())

@@ -14,7 +14,7 @@ class Losses {
 public:
   Losses(FunctionBuilder &function, ModelOp model, LookupCounts &lookups)
       : function(function), builder(function.builder), model(model), lookups(lookups),
-        training(*model.getBody().getOps<TrainingOp>().begin()) {}
+        training(model.training()) {}
 
   Value run();
 
@@ -25,7 +25,7 @@ private:
   LookupCounts &lookups;
   TrainingOp training;
 
-  EncoderOp encoder(FlatSymbolRefAttr name) { return model.lookupSymbol<EncoderOp>(name); }
+  EncoderOp encoder(FlatSymbolRefAttr name) { return model.encoder(name); }
   Value fromPairs(StringRef part);
   template <typename Loss> Value items(Loss loss);
   template <typename Loss> Value mask(Loss loss, EncoderOp encoder, const std::string &stream);

@@ -71,8 +71,8 @@ struct BuildStep : tower::impl::BuildStepBase<BuildStep> {
     OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
     SmallVector<std::string> parameters = declareTensors(model, builder);
     buildTrainStep(module, model, parameters);
-    auto item = model.lookupSymbol<EncoderOp>(main.getItemAttr());
-    buildEmbed(module, model.lookupSymbol<EncoderOp>(main.getQueryAttr()), "embed_queries");
+    auto item = model.encoder(main.getItemAttr());
+    buildEmbed(module, model.encoder(main.getQueryAttr()), "embed_queries");
     buildEmbed(module, item, "embed_items");
     buildScore(module, item);
   }

@@ -13,7 +13,7 @@ class Application {
 public:
   Application(FunctionBuilder &function, EncoderOp encoder, Value rows, const View &view, LookupCounts &lookups)
       : function(function), builder(function.builder), encoder(encoder), model(encoder->getParentOfType<ModelOp>()),
-        entity(model.lookupSymbol<EntityOp>(encoder.getEntityAttr())), rows(rows), view(view), lookups(lookups),
+        entity(model.entity(encoder.getEntityAttr())), rows(rows), view(view), lookups(lookups),
         batch(cast<RankedTensorType>(rows.getType()).getDimSize(0)) {}
 
   Value run();

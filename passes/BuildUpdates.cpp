@@ -18,7 +18,7 @@ struct Gradient {
 class Updates {
 public:
   Updates(FunctionBuilder &function, ModelOp model)
-      : function(function), builder(function.builder), training(*model.getBody().getOps<TrainingOp>().begin()),
+      : function(function), builder(function.builder), training(model.training()),
         module(model->getParentOfType<ModuleOp>()), factor(function.argument("rate", {}, builder.getF32Type())) {}
 
   Value clipScale(MutableArrayRef<Gradient> gradients);

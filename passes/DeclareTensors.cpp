@@ -15,7 +15,7 @@ namespace {
 class Declarer {
 public:
   Declarer(ModelOp model, OpBuilder &builder)
-      : model(model), builder(builder), training(*model.getBody().getOps<TrainingOp>().begin()) {}
+      : model(model), builder(builder), training(model.training()) {}
 
   SmallVector<std::string> run();
 
@@ -88,7 +88,7 @@ int64_t Declarer::feature(EntityOp entity, Operation *feature) {
   }
   auto name = isa<SingleFeatureOp>(feature) ? cast<SingleFeatureOp>(feature).getTableAttr()
                                             : cast<MultiFeatureOp>(feature).getTableAttr();
-  auto table = model.lookupSymbol<TableOp>(name);
+  auto table = model.table(name);
   if (declared.insert("table/" + table.getSymName().str()).second)
     parameter(table.getLoc(), "table/" + table.getSymName().str(),
               {static_cast<int64_t>(table.getRows()), static_cast<int64_t>(table.getDim())}, table.getInit(),
@@ -97,7 +97,7 @@ int64_t Declarer::feature(EntityOp entity, Operation *feature) {
 }
 
 void Declarer::encoder(EncoderOp encoder) {
-  auto entity = model.lookupSymbol<EntityOp>(encoder.getEntityAttr());
+  auto entity = model.entity(encoder.getEntityAttr());
   std::string stem = "tower/" + encoder.getSymName().str();
   int64_t width = 0;
   bool masked = isMasked(encoder);
@@ -120,7 +120,7 @@ void Declarer::encoder(EncoderOp encoder) {
 
 SmallVector<std::string> Declarer::run() {
   llvm::SetVector<Operation *> encoders;
-  auto use = [&](FlatSymbolRefAttr name) { encoders.insert(model.lookupSymbol<EncoderOp>(name)); };
+  auto use = [&](FlatSymbolRefAttr name) { encoders.insert(model.encoder(name)); };
   for (Operation &op : model.getBody().getOps())
     llvm::TypeSwitch<Operation *>(&op)
         .Case([&](InBatchSoftmaxLossOp loss) {
