@@ -100,10 +100,16 @@ Moments tower::rt::columnMoments(const Column &column, bool logarithmic) {
       double distance = at(row, k) - moments.mean[k];
       moments.deviation[k] += distance * distance;
     }
-  for (double &deviation : moments.deviation) {
-    deviation = std::sqrt(deviation / count);
-    if (static_cast<float>(deviation) == 0)
-      deviation = 1;
+  for (size_t k = 0; k < width; ++k) {
+    moments.deviation[k] = std::sqrt(moments.deviation[k] / count);
+    // A sum's rounding may give a constant a tiny deviation, and dividing by it would blow that rounding up.
+    bool constant = true;
+    for (size_t row = 1; row < rows; ++row)
+      constant &= at(row, k) == at(0, k);
+    if (constant && rows > 0)
+      moments.mean[k] = at(0, k);
+    if (constant || static_cast<float>(moments.deviation[k]) == 0)
+      moments.deviation[k] = 1;
   }
   return moments;
 }

@@ -134,6 +134,16 @@ TEST(ColumnMoments, AreOfEachNumber) {
   EXPECT_EQ(moments.deviation, (std::vector<double>{1, 1})); // that of the second is 0
 }
 
+TEST(ColumnMoments, OfAConstantAreItselfAndOne) {
+  std::vector<float> numbers(11, 0.5f); // 11 log(1.5), rounded, divided by 11 is not log(1.5)
+  Column column;
+  column.width = 1;
+  column.numbers = numbers;
+  Moments moments = columnMoments(column, true);
+  EXPECT_EQ(moments.mean, (std::vector<double>{std::log1p(0.5)}));
+  EXPECT_EQ(moments.deviation, (std::vector<double>{1}));
+}
+
 TEST(ColumnMoments, LogarithmsNeedNumbersAboveMinusOne) {
   std::vector<float> numbers = {1, 2, -1, 5};
   Column column;
