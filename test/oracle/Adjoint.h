@@ -17,9 +17,10 @@ using RandomEngine = std::mt19937_64;
 /// `count` normal numbers of the given deviation.
 std::vector<double> normalNumbers(RandomEngine &random, int64_t count, double deviation = 1);
 
-/// Central differences of a function at 0, with two steps: where one of them crosses a kink the other rarely does.
-/// Returns the one that is closer to `expected`.
-double centralDifference(llvm::function_ref<mlir::FailureOr<double>(double)> function, double scale, double expected);
+/// Central differences of a function at 0. Where the first one is further than `tolerance` from `expected`, another
+/// step is tried, and the closer one returned: where one crosses the kink of a relu, the other rarely does.
+double centralDifference(llvm::function_ref<mlir::FailureOr<double>(double)> function, double scale, double expected,
+                         double tolerance);
 
 /// Compares the adjoint of `op`, made by its interface, with central differences of <r, results> for random r.
 /// `operands` are the op's operands, in order; up to `elements` elements of each f32 operand are varied. Returns "" or

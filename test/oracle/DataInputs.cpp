@@ -21,7 +21,7 @@ static Tensor reals(std::span<const float> values) {
 
 // The columns of an encoder's features, in its order.
 static std::vector<std::string> columnsOf(ModelOp model, EncoderOp encoder) {
-  auto entity = model.lookupSymbol<EntityOp>(encoder.getEntityAttr());
+  auto entity = model.entity(encoder.getEntityAttr());
   std::vector<std::string> columns;
   for (auto name : encoder.getFeatures().getAsRange<FlatSymbolRefAttr>())
     columns.push_back(entity.lookupSymbol(name)->getAttrOfType<StringAttr>("column").str());
@@ -30,7 +30,7 @@ static std::vector<std::string> columnsOf(ModelOp model, EncoderOp encoder) {
 
 static Tensor maskOrder(ModelOp model, FlatSymbolRefAttr tower, MutualInformation information,
                         const rt::Dataset &data) {
-  auto encoder = model.lookupSymbol<EncoderOp>(tower);
+  auto encoder = model.encoder(tower);
   rt::MaskInfo mask;
   mask.entity = encoder.getEntity().str();
   mask.features = columnsOf(model, encoder);

@@ -120,7 +120,7 @@ void DataWriter::numbers(data::EntityInfo &entity, data::ColumnInfo &column) {
   bool constant = dice.chance(0.1);
   std::vector<float> values;
   for (uint32_t i = 0; i < entity.rows() * column.width(); ++i) // above -1, so that any scaling may be asked for
-    values.push_back(constant ? 0.5f : float(std::exp(dice.normal()) - 0.75));
+    values.push_back(constant ? 0.5f : float(std::exp(0.6 * dice.normal()) - 0.75));
   npy(entity.name() + "/" + column.name() + ".npy", values, {entity.rows(), column.width()});
 }
 
