@@ -126,12 +126,15 @@ void Trainer::selectPairs() {
   std::from_chars(stored.data(), stored.data() + stored.size(), fraction);
   fraction = options.fraction.value_or(fraction);
   info.extra[fractionKey] = shortest(fraction);
-  if (fraction >= 1)
-    return;
-  // The spec's seed, not the run's: runs with several seeds then learn from the same pairs.
   const Pairs &all = model.dataset().pairs("train");
+  if (fraction >= 1) {
+    prefetch.emplace(model.manifest(), model.dataset(), all, prefetchBudget());
+    return;
+  }
+  // The spec's seed, not the run's: runs with several seeds then learn from the same pairs.
   subset = std::make_unique<PairSubset>(all, fraction, model.manifest().training.seed);
   model.setTrainingPairs(subset->pairs());
+  prefetch.emplace(model.manifest(), model.dataset(), subset->pairs(), prefetchBudget());
   say("training on " + shownCount(subset->pairs().size()) + " of " + shownCount(all.size()) + " pairs");
 }
 
@@ -188,6 +191,8 @@ void Trainer::run() {
 }
 
 void Trainer::step(Progress &progress) {
+  if (info.step + 1 < totalSteps)
+    prefetch->announce(info.step + 1, info.seed);
   std::span<const float> losses =
       model.trainStep(info.step, info.seed, rateFactor(model.manifest().training, info.step, totalSteps));
   ++info.step;

@@ -9,6 +9,7 @@
 #include "runtime/MetricsLog.h"
 #include "runtime/Model.h"
 #include "runtime/PairSubset.h"
+#include "runtime/Prefetch.h"
 #include "runtime/Progress.h"
 
 #include <memory>
@@ -63,6 +64,7 @@ private:
   std::ostream &err;
   CheckpointInfo info;
   std::unique_ptr<PairSubset> subset;
+  std::optional<Prefetch> prefetch;
   std::optional<EvaluationTask> validation;
   int64_t totalSteps = 0, stepsPerEpoch = 0, validateEvery = 0;
   int64_t withoutBetter = 0; ///< validations since the best one

@@ -83,11 +83,16 @@ void FakeData::write(const std::string &folder) const {
 }
 
 Outcome runFake(const std::vector<std::string> &arguments, const std::string &input) {
+  return runProgram(tower_program, arguments, input);
+}
+
+Outcome runProgram(const tower_program_v1 &program, const std::vector<std::string> &arguments,
+                   const std::string &input) {
   std::vector<std::string> all{"/somewhere/fake"};
   all.insert(all.end(), arguments.begin(), arguments.end());
   std::istringstream in(input);
   std::ostringstream out, err;
-  int code = rt::runExecutable(tower_program, all, in, out, err);
+  int code = rt::runExecutable(program, all, in, out, err);
   return {code, out.str(), err.str()};
 }
 

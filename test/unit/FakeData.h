@@ -4,6 +4,8 @@
 #ifndef TOWER_TEST_UNIT_FAKEDATA_H
 #define TOWER_TEST_UNIT_FAKEDATA_H
 
+#include "runtime/tower_abi.h"
+
 #include <cstdint>
 #include <filesystem>
 #include <string>
@@ -43,6 +45,8 @@ struct Outcome {
 };
 
 /// Runs "fake ARGUMENTS..." in this process.
+Outcome runProgram(const tower_program_v1 &program, const std::vector<std::string> &arguments,
+                   const std::string &input = "");
 Outcome runFake(const std::vector<std::string> &arguments, const std::string &input = "");
 
 std::string readFile(const std::string &path);

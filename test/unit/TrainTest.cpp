@@ -2,6 +2,8 @@
 //
 // train: the same bytes however a run was cut, and the last good checkpoint whatever goes wrong.
 #include "runtime/Checkpoint.h"
+#include "runtime/Model.h"
+#include "runtime/Prefetch.h"
 #include "test/unit/FakeData.h"
 
 #include <gtest/gtest.h>
@@ -37,6 +39,16 @@ protected:
   }
   Outcome train(const std::string &name, const std::vector<std::string> &more = {}) {
     return runFake(command(name, more));
+  }
+  /// The same with a model whose manifest has `from` replaced.
+  Outcome trainChanged(const std::string &from, const std::string &to, const std::string &name,
+                       const std::vector<std::string> &more) {
+    std::string manifest(tower_program.manifest, static_cast<size_t>(tower_program.manifest_bytes));
+    manifest.replace(manifest.find(from), from.size(), to);
+    tower_program_v1 program = tower_program;
+    program.manifest = manifest.c_str();
+    program.manifest_bytes = static_cast<int64_t>(manifest.size());
+    return runProgram(program, command(name, more));
   }
   /// Runs the program of its own; the result is as waitpid gives it.
   int spawn(const std::string &name, const std::vector<std::string> &more) {
@@ -228,4 +240,51 @@ TEST_F(Train, ACheckpointThatCannotBeWrittenIsSaidBeforeTheFirstStep) {
   Outcome outcome = train("none/m");
   EXPECT_EQ(outcome.code, 1);
   EXPECT_NE(outcome.err.find("none/m.safetensors"), std::string::npos) << outcome.err;
+}
+
+TEST_F(Train, StopsEarlyWhenNothingGetsBetter) {
+  std::vector<std::string> flags{"--steps", "400", "--validate-every", "2"};
+  auto patient = [&](const std::string &name, std::vector<std::string> more = {}) {
+    more.insert(more.begin(), flags.begin(), flags.end());
+    return trainChanged("\"patience\": 0", "\"patience\": 3", name, more);
+  };
+  Outcome outcome = patient("m");
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  CheckpointInfo last = readCheckpointInfo(file("m")), best = readCheckpointInfo(file("m.best"));
+  EXPECT_LT(last.step, 400);
+  EXPECT_EQ(last.step, best.step + 3 * 2);
+  EXPECT_NE(outcome.err.find("stopped early after step " + std::to_string(last.step)), std::string::npos);
+  // Cut between the best validation and the end, it stops at the same step.
+  {
+    Wish wish("FAKE_SIGNAL", std::to_string(best.step + 2) + ":" + std::to_string(SIGTERM));
+    ASSERT_EQ(patient("cut").code, 0);
+  }
+  EXPECT_EQ(readCheckpointInfo(file("cut")).step, best.step + 3);
+  EXPECT_EQ(patient("cut", {"--resume"}).code, 0);
+  EXPECT_EQ(bytes("cut"), bytes("m"));
+  Outcome again = patient("m", {"--resume"});
+  EXPECT_NE(again.err.find("nothing to do"), std::string::npos) << again.err;
+}
+
+TEST_F(Train, ResumeRefusesAnotherShapeAndAcceptsOtherOptions) {
+  ASSERT_EQ(train("m", {"--steps", "5"}).code, 0);
+  std::vector<std::string> flags{"--steps", "10", "--resume"};
+  Outcome shape = trainChanged("0123456789abcdef", "0123456789abcdee", "m", flags);
+  EXPECT_EQ(shape.code, 1);
+  EXPECT_NE(shape.err.find(file("m")), std::string::npos) << shape.err;
+  EXPECT_EQ(readCheckpointInfo(file("m")).step, 5);
+  Outcome options = trainChanged("fedcba9876543210", "fedcba9876543211", "m", flags);
+  EXPECT_EQ(options.code, 0) << options.err;
+  EXPECT_NE(options.err.find("training options differ"), std::string::npos) << options.err;
+  EXPECT_EQ(readCheckpointInfo(file("m")).optionsHash, "fedcba9876543211");
+}
+
+TEST_F(Train, PrefetchAsksForEverythingOrForABatch) {
+  Dataset dataset(path);
+  Manifest manifest = readManifest(tower_program);
+  EXPECT_TRUE(Prefetch(manifest, dataset, dataset.pairs("train"), 1 << 20).whole());
+  Prefetch batchwise(manifest, dataset, dataset.pairs("train"), 100);
+  EXPECT_FALSE(batchwise.whole());
+  for (int64_t step = 0; step < 100; ++step)
+    batchwise.announce(step, 1);
 }
