@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// The thread pool. A job is published by raising the number in `ticket`; a thread takes a piece by raising the piece in
-// the same word, so a late thread can never take a piece of a job whose fields it has not read. The caller waits for
-// pieces, not for threads: one that sleeps through a short job delays nobody.
+// The thread pool. A job is published by its number and its pieces in `ticket`; a thread takes a piece by lowering what
+// is left in the same word. A job that is over has nothing left, so a late thread can never take a piece of it, nor of
+// one whose fields it has not read. The caller waits for pieces, not for threads: one that sleeps through a short job
+// delays nobody.
 #include "runtime/Pool.h"
 
 #include <chrono>
@@ -72,17 +73,17 @@ void tower_rt::work() {
 void tower_rt::takePieces(uint32_t job) {
   while (true) {
     uint64_t taken = ticket.load(std::memory_order_acquire);
-    auto piece = static_cast<uint32_t>(taken);
+    auto left = static_cast<uint32_t>(taken);
     uint32_t total = pieces.load(std::memory_order_relaxed);
     tower_body jobBody = body.load(std::memory_order_relaxed);
     void *jobFrame = frame.load(std::memory_order_relaxed);
     int64_t jobFirst = first.load(std::memory_order_relaxed);
-    if (static_cast<uint32_t>(taken >> 32) != job || piece >= total)
+    if (static_cast<uint32_t>(taken >> 32) != job || left == 0)
       return;
     // If this succeeds the job was not over when its fields were read, so they are its own.
-    if (!ticket.compare_exchange_weak(taken, taken + 1, std::memory_order_acq_rel))
+    if (!ticket.compare_exchange_weak(taken, taken - 1, std::memory_order_acq_rel))
       continue;
-    jobBody(jobFrame, jobFirst + piece);
+    jobBody(jobFrame, jobFirst + (total - left));
     if (done.fetch_add(1, std::memory_order_acq_rel) + 1 == total)
       done.notify_one();
   }
@@ -95,7 +96,7 @@ void tower_rt::runShared(tower_body newBody, void *newFrame, int64_t newFirst, u
   first.store(newFirst, std::memory_order_relaxed);
   pieces.store(newPieces, std::memory_order_relaxed);
   done.store(0, std::memory_order_relaxed);
-  ticket.store(uint64_t{job} << 32, std::memory_order_release);
+  ticket.store(uint64_t{job} << 32 | newPieces, std::memory_order_release);
   posted.store(job, std::memory_order_release);
   posted.notify_all();
   takePieces(job);

@@ -37,7 +37,7 @@ private:
   std::atomic<int64_t> first{0};
   std::atomic<uint32_t> pieces{0};
 
-  alignas(64) std::atomic<uint64_t> ticket{0}; // number of the job << 32 | next piece
+  alignas(64) std::atomic<uint64_t> ticket{0}; // number of the job << 32 | pieces left to take
   alignas(64) std::atomic<uint32_t> done{0};   // finished pieces of the job
   alignas(64) std::atomic<uint32_t> posted{0}; // number of the newest job: what idle workers wait for
   alignas(64) std::atomic<bool> busy{false};

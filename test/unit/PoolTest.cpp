@@ -38,6 +38,18 @@ TEST(Pool, ManyShortCallsLoseNothing) {
   EXPECT_EQ(sum, 20000 * 6);
 }
 
+// A thread that is late for a job must not take a piece of the next one, however many pieces that has.
+TEST(Pool, JobsOfDifferentSizesDoNotMix) {
+  Pool pool(4);
+  for (int round = 0; round < 200000; ++round) {
+    std::array<std::atomic<int>, 16> runs{};
+    int64_t pieces = round % 2 ? 2 : 16;
+    parallel(pool, pieces, [&](int64_t piece) { runs[piece].fetch_add(1, std::memory_order_relaxed); });
+    for (int64_t piece = 0; piece < 16; ++piece)
+      ASSERT_EQ(runs[piece].load(), piece < pieces ? 1 : 0) << "round " << round << ", piece " << piece;
+  }
+}
+
 TEST(Pool, WorkersWakeAfterASleep) {
   Pool pool(2);
   for (int call = 0; call < 3; ++call) {
