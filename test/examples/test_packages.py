@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""examples/debian/packages.py on a small dump."""
+import hashlib
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+
+ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
+DUMP = """\
+Package: vim
+Source: vim-src (2:9.0)
+Priority: optional
+Section: contrib/editors
+Installed-Size: 3000
+Maintainer: Debian Vim Maintainers <team@example.org>
+Architecture: amd64
+Pre-Depends: libc6
+Depends: vim-common (= 2:9.0), libfoo | libc6, libc6:any (>= 2.36), vim
+Recommends: nothing-here, python3[amd64]
+Enhances: python3
+Description: Vi IMproved, the c++ editor
+Description-en: Vi IMproved - an enhanced vi editor
+ The long description names no words.
+Tag: devel::editor, interface::text-mode,
+ role::program
+
+Package: vim
+Section: second
+Description: a later stanza of the same name
+
+Package: vim-common
+Architecture: all
+Suggests: vim | libc6
+Description: Common\tfiles
+ Tag: no field
+
+Package: libc6
+Installed-Size: none
+
+Package: python3
+Section: python
+"""
+
+
+def make(dump):
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "dump")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(dump)
+        result = subprocess.run([sys.executable, os.path.join(ROOT, "examples", "debian", "packages.py"), path, "--out",
+                                 folder], capture_output=True, text=True, check=False)
+        tables = []
+        for name in ("packages.tsv", "pairs.tsv"):
+            file = os.path.join(folder, name)
+            if os.path.exists(file):
+                with open(file, encoding="utf-8") as lines:
+                    tables.append([line.rstrip("\n").split("\t") for line in lines])
+        return result, tables
+
+
+class Packages(unittest.TestCase):
+    def setUp(self):
+        self.result, (self.packages, self.pairs) = make(DUMP)
+
+    def test_a_row_is_the_first_stanza_of_a_name(self):
+        self.assertEqual(self.packages[0], ["package", "section", "source", "maintainer", "priority", "architecture",
+                                            "tags", "name_words", "synopsis_words", "size"])
+        self.assertEqual([row[0] for row in self.packages[1:]], ["vim", "vim-common", "libc6", "python3"])
+        self.assertEqual(self.packages[1][1:], [
+            "editors", "vim-src", "Debian Vim Maintainers <team@example.org>", "optional", "amd64",
+            "devel::editor,interface::text-mode,role::program", "vim", "vi improved an enhanced editor", "3000"])
+
+    def test_what_is_missing_is_empty(self):
+        self.assertEqual(self.packages[2][1:], ["", "vim-common", "", "", "all", "", "vim common", "common files", "0"])
+        self.assertEqual(self.packages[3][1:], ["", "libc6", "", "", "", "", "libc6", "", "0"])
+
+    def test_pairs_are_first_alternatives_that_are_packages(self):
+        self.assertEqual(self.pairs, [["query", "item"], ["vim", "libc6"], ["vim", "vim-common"], ["vim", "python3"],
+                                      ["vim-common", "vim"]])
+
+    def test_the_dump_is_identified(self):
+        self.assertIn(hashlib.sha256(DUMP.encode()).hexdigest(), self.result.stdout)
+        self.assertIn("4 packages, 4 pairs", self.result.stdout)
+
+    def test_a_dump_without_packages_is_an_error(self):
+        result, tables = make("nothing\n")
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("the dump has no packages", result.stderr)
+        self.assertEqual(tables, [])
+
+
+if __name__ == "__main__":
+    unittest.main()
