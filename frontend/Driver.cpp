@@ -56,6 +56,7 @@ private:
   LogicalResult emitCode(const TargetDescription &target);
   LogicalResult link(StringRef object, StringRef output);
   std::string outputName() const;
+  LogicalResult checkOutput() const;
   LogicalResult write(StringRef path, llvm::function_ref<LogicalResult(llvm::raw_pwrite_stream &)> writer);
 };
 
@@ -155,7 +156,28 @@ LogicalResult Compilation::emitCode(const TargetDescription &target) {
   return success();
 }
 
+// Said before minutes of work and in better words than the linker's.
+LogicalResult Compilation::checkOutput() const {
+  std::string path = outputName();
+  if (path == "-")
+    return success();
+  StringRef folder = llvm::sys::path::parent_path(path);
+  std::error_code error;
+  if (llvm::sys::fs::is_directory(path))
+    error = std::make_error_code(std::errc::is_a_directory);
+  else if (!folder.empty() && !llvm::sys::fs::exists(folder))
+    error = std::make_error_code(std::errc::no_such_file_or_directory);
+  else
+    error = llvm::sys::fs::access(folder.empty() ? "." : folder, llvm::sys::fs::AccessMode::Write);
+  if (!error)
+    return success();
+  llvm::errs() << "error: cannot write " << path << ": " << error.message() << "\n";
+  return failure();
+}
+
 LogicalResult Compilation::run() {
+  if (failed(checkOutput()))
+    return failure();
   FailureOr<TargetDescription> target = describeTarget(options.cpu, llvm::errs());
   if (failed(target))
     return failure();

@@ -6,7 +6,7 @@ import lit.formats
 config.name = "towerc"
 config.test_format = lit.formats.ShTest(True)
 config.suffixes = [".mlir", ".txtpb", ".test"]
-config.excludes = ["lit.cfg.py", "Inputs", "unit", "tools", "benchmarks", "reference"]
+config.excludes = ["lit.cfg.py", "Inputs", "unit", "tools", "benchmarks", "reference", "integration"]
 config.test_source_root = os.path.dirname(__file__)
 config.test_exec_root = os.path.join(config.towerc_binary_dir, "test")
 config.environment["PATH"] = os.pathsep.join(

@@ -7,6 +7,7 @@
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/Program.h"
+#include "llvm/Support/raw_ostream.h"
 
 using namespace llvm;
 
@@ -73,6 +74,16 @@ LogicalResult tower::linkExecutable(StringRef object, StringRef output, StringRe
 }
 
 LogicalResult tower::linkLibrary(StringRef object, StringRef output, StringRef runtimeFolder, raw_ostream &errors) {
+  // Templates of the C++ library that the runtime uses stay inside, or a host's own would stand in for them.
+  int file;
+  SmallString<128> exports;
+  if (std::error_code error = sys::fs::createTemporaryFile("towerc-exports", "map", file, exports)) {
+    errors << "error: cannot make a temporary file: " << error.message() << "\n";
+    return failure();
+  }
+  FileRemover remover(exports);
+  raw_fd_ostream(file, /*shouldClose=*/true) << "{ global: tower_*; local: *; };\n";
+  std::string script = ("-Wl,--version-script=" + exports).str();
   // The library's interface is asked for by name: nothing in the object refers to it.
-  return link(object, output, runtimeFolder, {"libtower_runtime.a"}, {"-shared", "-Wl,-u,tower_open"}, errors);
+  return link(object, output, runtimeFolder, {"libtower_runtime.a"}, {"-shared", "-Wl,-u,tower_open", script}, errors);
 }
