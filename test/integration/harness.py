@@ -37,7 +37,7 @@ def built(name, stage='exe'):
 
 def run(*command, **options):
     """The finished process; its output is text."""
-    return subprocess.run(command, capture_output=True, text=True, timeout=100,
+    return subprocess.run(command, capture_output=True, text=True, timeout=300,
                           **options)
 
 
