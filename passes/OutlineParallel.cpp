@@ -13,6 +13,8 @@
 #include "passes/Passes.h"
 #include "passes/RuntimeCalls.h"
 
+#include <map>
+
 using namespace mlir;
 
 namespace tower {
@@ -21,17 +23,50 @@ namespace tower {
 
 namespace {
 
-/// Ops that are cheaper to do again in the body than to carry their result over: constants, and views of memory.
+/// Ops that are cheaper to do again in the body than to carry their result over: constants, and other forms of memory.
+/// A buffer of the arena is carried over, so that bodies which differ only in their buffers' places are one function.
 bool isRepeated(Operation *op) {
-  return op && (op->hasTrait<OpTrait::ConstantLike>() ||
-                isa<memref::ViewOp, memref::SubViewOp, memref::CastOp, memref::CollapseShapeOp, memref::ExpandShapeOp,
-                    memref::ReinterpretCastOp>(op));
+  return op && (op->hasTrait<OpTrait::ConstantLike>() || isa<memref::SubViewOp, memref::CastOp, memref::CollapseShapeOp,
+                                                             memref::ExpandShapeOp, memref::ReinterpretCastOp>(op));
 }
+
+/// The bodies so far, so that loops which do the same on other buffers share one function.
+class Bodies {
+public:
+  /// `body`, or an earlier function that does the same; then `body` is erased.
+  func::FuncOp share(func::FuncOp body) {
+    llvm::hash_code hash(0);
+    body.walk([&](Operation *op) {
+      if (op != body)
+        hash = llvm::hash_combine(hash, op->getName().getAsOpaquePointer(), op->hashProperties(),
+                                  llvm::hash_combine_range(op->result_type_begin(), op->result_type_end()));
+    });
+    auto &candidates = known[hash];
+    for (func::FuncOp other : candidates)
+      if (OperationEquivalence::isRegionEquivalentTo(&body.getBody(), &other.getBody(),
+                                                     OperationEquivalence::IgnoreLocations)) {
+        body.erase();
+        return other;
+      }
+    candidates.push_back(body);
+    return body;
+  }
+
+  /// A name for the next function, after the op that it comes from.
+  std::string nextName(Location loc) {
+    auto named = dyn_cast<NameLoc>(loc);
+    return ("tower_piece_" + Twine(count++) + "_" + (named ? named.getName().getValue() : "loop")).str();
+  }
+
+private:
+  std::map<size_t, SmallVector<func::FuncOp>> known;
+  unsigned count = 0;
+};
 
 class Outliner {
 public:
-  Outliner(scf::ParallelOp loop, Value runtime, func::FuncOp parent, unsigned number)
-      : loop(loop), runtime(runtime), parent(parent), number(number), converter(loop.getContext()) {}
+  Outliner(scf::ParallelOp loop, Value runtime, func::FuncOp parent, Bodies &bodies)
+      : loop(loop), runtime(runtime), parent(parent), bodies(bodies), converter(loop.getContext()) {}
 
   LogicalResult run();
 
@@ -45,7 +80,7 @@ private:
   scf::ParallelOp loop;
   Value runtime;
   func::FuncOp parent;
-  unsigned number;
+  Bodies &bodies;
   LLVMTypeConverter converter;
   llvm::SetVector<Operation *> repeated; // in the order of their uses' needs
   llvm::SetVector<Value> captured;
@@ -86,8 +121,7 @@ Value Outliner::fieldOf(ImplicitLocOpBuilder &b, Value frame, unsigned field) {
 func::FuncOp Outliner::makeBody() {
   ImplicitLocOpBuilder b(loop.getLoc(), parent);
   Type pointer = LLVM::LLVMPointerType::get(b.getContext());
-  std::string name = (parent.getName() + "_parallel_" + Twine(number)).str();
-  auto body = func::FuncOp::create(b, name, b.getFunctionType({pointer, b.getI64Type()}, {}));
+  auto body = func::FuncOp::create(b, bodies.nextName(loop.getLoc()), b.getFunctionType({pointer, b.getI64Type()}, {}));
   body.setPrivate();
   b.setInsertionPointToStart(body.addEntryBlock());
   IRMapping mapping;
@@ -115,7 +149,7 @@ func::FuncOp Outliner::makeBody() {
   for (Operation &op : loop.getBody()->without_terminator())
     b.clone(op, mapping);
   func::ReturnOp::create(b);
-  return body;
+  return bodies.share(body);
 }
 
 void Outliner::call(func::FuncOp body) {
@@ -169,6 +203,7 @@ LogicalResult Outliner::run() {
 
 struct OutlineParallel : impl::OutlineParallelBase<OutlineParallel> {
   void runOnOperation() override {
+    bodies = Bodies();
     for (auto function : llvm::to_vector(getOperation().getOps<func::FuncOp>()))
       if (!function.isDeclaration() && failed(outline(function)))
         return signalPassFailure();
@@ -184,11 +219,13 @@ struct OutlineParallel : impl::OutlineParallelBase<OutlineParallel> {
     Type pointer = LLVM::LLVMPointerType::get(function.getContext());
     if (failed(function.insertArgument(last, pointer, {}, function.getLoc())))
       return failure();
-    for (auto [number, loop] : llvm::enumerate(loops))
-      if (failed(Outliner(loop, function.getArgument(last), function, number).run()))
+    for (scf::ParallelOp loop : loops)
+      if (failed(Outliner(loop, function.getArgument(last), function, bodies).run()))
         return failure();
     return success();
   }
+
+  Bodies bodies;
 };
 
 } // namespace

@@ -176,7 +176,7 @@ def OutlineParallel : Pass<"tower-outline-parallel", "mlir::ModuleOp"> {
   let description = [{
     Each public function gets the runtime as its last argument. An scf.parallel over pieces becomes a call of
     tower_rt_parallel with a private function and a frame on the stack that holds what the body uses; constants and
-    views of memory are made again in the body.
+    subviews are made again in the body. Loops that do the same on other buffers share one function.
 
     Before:
     ```mlir
@@ -187,7 +187,7 @@ def OutlineParallel : Pass<"tower-outline-parallel", "mlir::ModuleOp"> {
     ```
     After:
     ```mlir
-    func.func private @f_parallel_0(%frame: !llvm.ptr, %piece: i64) {
+    func.func private @tower_piece_0_loop(%frame: !llvm.ptr, %piece: i64) {
       /* %x from the frame */ use(%x, %piece)
       return
     }
