@@ -234,11 +234,14 @@ void Model::bindPairs(Bound &bound, size_t index) {
                 " of training pairs, which the data does not have");
 }
 
-void Model::call(const Bound &bound) const {
-#if defined(__SANITIZE_ADDRESS__)
-  // The arena's contents do not survive a call: a step that relies on them reads NaN and rows -1 in sanitizer builds.
+void Model::spoilArena() const {
   if (arena.size())
     std::memset(arena.data(), 0xFF, arena.size());
+}
+
+void Model::call(const Bound &bound) const {
+#if defined(__SANITIZE_ADDRESS__)
+  spoilArena();
 #endif
   tower_call operands{bound.buffers.data(), bound.extents.data(), arena.data(), &pool};
   int32_t status = bound.function(&operands);

@@ -50,6 +50,9 @@ public:
   const Tensors &tensors() const { return block; }
   /// Bytes of the arena, shared by all entries.
   size_t arenaBytes() const { return arena.size(); }
+  /// Fills the arena with NaN and rows -1, for tests: its contents need not survive a call, so nothing may rely on
+  /// them. Sanitizer builds do so before every call.
+  void spoilArena() const;
 
   /// First values of all tensors.
   void initialize(uint64_t seed) { block.initialize(data, seed, pool); }

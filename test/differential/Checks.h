@@ -15,6 +15,10 @@ void checkAdjoints(TestModel &model, Coverage &coverage, Failures &failures);
 /// Passes that stay in tower dataflow leave all results as they were; so does printing and parsing.
 void checkPasses(TestModel &model, Coverage &coverage, Failures &failures);
 
+/// Machine code, each step from the oracle's values: losses, parameters and slots agree; embeddings and best items too;
+/// one thread and two give the same bits; nothing is read from the arena before it is written.
+void checkCompiled(TestModel &model, Coverage &coverage, Failures &failures);
+
 /// Counts situations that random data should bring about: repeated items, missing values, ...
 void countCases(TestModel &model, const oracle::Environment &values, Coverage &coverage);
 

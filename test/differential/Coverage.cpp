@@ -3,6 +3,7 @@
 #include "test/differential/Coverage.h"
 #include "dialect/Tower.h"
 #include "mlir/IR/BuiltinOps.h"
+#include "test/differential/Compiled.h"
 #include "test/differential/Expected.h"
 
 #include <iomanip>
@@ -39,7 +40,7 @@ void Coverage::expectAll() {
     if (op.hasInterface<Differentiable>())
       expect("adjoint", op.getStringRef().str());
   }
-  for (const char *pass : expectedPasses)
+  for (const std::string &pass : pipelinePasses())
     expect("pass", pass);
   for (const char *what : expectedCases)
     expect("case", what);

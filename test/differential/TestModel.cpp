@@ -5,8 +5,8 @@
 #include "frontend/Importer.h"
 #include "mlir/Pass/Pass.h"
 #include "mlir/Pass/PassInstrumentation.h"
-#include "mlir/Pass/PassManager.h"
 #include "mlir/Pass/PassRegistry.h"
+#include "passes/Pipelines.h"
 #include "runtime/Error.h"
 
 #include <cmath>
@@ -24,6 +24,10 @@ TestModel::TestModel(uint64_t seed, const std::string &folder, Coverage &coverag
         llvm::raw_string_ostream(messages) << diagnostic.getLocation() << ": " << diagnostic.str() << "\n";
         return success();
       })) {
+  DialectRegistry registry;
+  registerTowerDialects(registry);
+  context.appendDialectRegistry(registry);
+  context.loadAllAvailableDialects();
   if (!read(failures))
     return;
   coverage.countSpec(spec->model);
@@ -91,10 +95,14 @@ struct PassCounter : PassInstrumentation {
 
 } // namespace
 
+bool differential::runPasses(PassManager &manager, ModuleOp module, Coverage &coverage) {
+  manager.addInstrumentation(std::make_unique<PassCounter>(coverage));
+  return succeeded(manager.run(module));
+}
+
 bool differential::runPipeline(ModuleOp module, StringRef pipeline, Coverage &coverage) {
   PassManager manager(module.getContext());
-  manager.addInstrumentation(std::make_unique<PassCounter>(coverage));
-  return succeeded(parsePassPipeline(pipeline, manager)) && succeeded(manager.run(module));
+  return succeeded(parsePassPipeline(pipeline, manager)) && runPasses(manager, module, coverage);
 }
 
 bool differential::agree(const std::vector<double> &found, const std::vector<double> &expected, double absolute,

@@ -7,6 +7,7 @@
 #include "frontend/ModelReader.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
+#include "mlir/Pass/PassManager.h"
 #include "test/differential/Coverage.h"
 #include "test/oracle/DataInputs.h"
 
@@ -49,7 +50,10 @@ private:
   std::unique_ptr<mlir::ScopedDiagnosticHandler> handler;
 };
 
-/// Runs a textual pipeline over a module; its passes are counted.
+/// Runs passes over a module and counts them.
+bool runPasses(mlir::PassManager &manager, mlir::ModuleOp module, Coverage &coverage);
+
+/// The same for a textual pipeline.
 bool runPipeline(mlir::ModuleOp module, llvm::StringRef pipeline, Coverage &coverage);
 
 /// True if every real is within absolute + relative x the largest of `expected`; NaN agrees with nothing.

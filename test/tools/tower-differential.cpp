@@ -6,6 +6,7 @@
 #include "passes/Passes.h"
 #include "test/differential/Checks.h"
 #include "llvm/Support/CommandLine.h"
+#include "llvm/Support/TargetSelect.h"
 
 #include <atomic>
 #include <filesystem>
@@ -24,7 +25,7 @@ static cl::opt<uint64_t> first("seed", cl::init(1), cl::desc("The first model's 
 static cl::opt<unsigned> jobs("jobs", cl::init(2), cl::desc("Models at a time. Default: 2"));
 static cl::opt<int> minimum("minimum", cl::init(10), cl::desc("Fail where something occurred less often. Default: 10"));
 static cl::opt<std::string> keep("keep", cl::desc("Keep data, spec and IR of the models in this folder"));
-static cl::opt<std::string> only("check", cl::desc("Only this check: adjoints or passes"));
+static cl::opt<std::string> only("check", cl::desc("Only this check: adjoints, passes or compiled"));
 
 namespace {
 
@@ -63,6 +64,8 @@ private:
         checkAdjoints(model, coverage, failures);
       if (model.gradient && (only.empty() || only == "passes"))
         checkPasses(model, coverage, failures);
+      if (model.gradient && (only.empty() || only == "compiled"))
+        checkCompiled(model, coverage, failures);
       if (kept && model.gradient) {
         std::string text;
         llvm::raw_string_ostream(text) << *model.gradient;
@@ -92,6 +95,8 @@ private:
 
 int main(int argc, char **argv) {
   cl::ParseCommandLineOptions(argc, argv, "Compares the compiler with the oracle on generated models\n");
+  llvm::InitializeNativeTarget();
+  llvm::InitializeNativeTargetAsmPrinter();
   mlir::registerTransformsPasses();
   registerTowerPasses();
   return Run().run();

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+#include "test/differential/Compiled.h"
+#include "frontend/Importer.h"
+#include "frontend/ManifestWriter.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Pass/Pass.h"
+#include "mlir/Pass/PassManager.h"
+#include "passes/EntryPoints.h"
+#include "passes/Pipelines.h"
+#include "passes/PlanMemory.h"
+#include "passes/target/EmitObject.h"
+#include "llvm/ExecutionEngine/Orc/AbsoluteSymbols.h"
+#include "llvm/ExecutionEngine/Orc/ExecutionUtils.h"
+#include "llvm/ExecutionEngine/Orc/LLJIT.h"
+
+using namespace mlir;
+using namespace tower;
+using namespace tower::differential;
+
+// Made once: asking a machine what it is takes a while.
+static const TargetDescription &nativeTarget() {
+  static const TargetDescription target = *describeTarget("native", llvm::errs());
+  return target;
+}
+
+Compiled::Compiled(TestModel &model, Coverage &coverage, Failures &failures) {
+  const TargetDescription &target = nativeTarget();
+  OwningOpRef<ModuleOp> module = importModel(*model.spec, &model.context);
+  auto phase = [&](const char *name, llvm::function_ref<void(OpPassManager &)> build) {
+    PassManager manager(&model.context);
+    build(manager);
+    if (runPasses(manager, *module, coverage))
+      return true;
+    failures.push_back(std::string(name) + " failed: " + model.takeMessages());
+    return false;
+  };
+  if (!phase("build", addBuildPhase))
+    return;
+  ManifestWriter manifest(*model.spec, *module, {target.triple, target.cpu});
+  auto plan = [&](OpPassManager &manager) { addPlanPhase(manager, target.vectorWidth); };
+  if (!phase("differentiate", addDifferentiatePhase) || !phase("lower", addLowerPhase) || !phase("plan", plan))
+    return;
+  std::map<std::string, int64_t> arenas;
+  for (auto function : module->getOps<func::FuncOp>())
+    if (auto bytes = function->getAttrOfType<IntegerAttr>(kArenaBytes))
+      arenas[function.getSymName().str()] = bytes.getInt();
+  if (!phase("convert", addLLVMPhase))
+    return;
+  attachProgram(*module, manifest.write(arenas));
+  SmallVector<char, 0> object;
+  llvm::raw_svector_ostream stream(object);
+  if (failed(emitObject(*module, target, stream)))
+    failures.push_back("no object: " + model.takeMessages());
+  else
+    load(StringRef(object.data(), object.size()), failures);
+}
+
+Compiled::~Compiled() = default;
+
+bool Compiled::load(StringRef object, Failures &failures) {
+  auto check = [&](llvm::Error error) {
+    if (!error)
+      return true;
+    failures.push_back("the object cannot be loaded: " + llvm::toString(std::move(error)));
+    return false;
+  };
+  llvm::Expected<std::unique_ptr<llvm::orc::LLJIT>> created = llvm::orc::LLJITBuilder().create();
+  if (!created)
+    return check(created.takeError());
+  jit = std::move(*created);
+  llvm::orc::SymbolMap runtime;
+  auto define = [&](const char *name, auto *function) {
+    runtime[jit->mangleAndIntern(name)] = {llvm::orc::ExecutorAddr::fromPtr(function),
+                                           llvm::JITSymbolFlags::Exported | llvm::JITSymbolFlags::Callable};
+  };
+  define("tower_rt_parallel", tower_rt_parallel);
+  define("tower_rt_sample_pairs", tower_rt_sample_pairs);
+  define("tower_rt_sample_uniform", tower_rt_sample_uniform);
+  define("tower_rt_feature_mask", tower_rt_feature_mask);
+  define("memcpy", static_cast<void *(*)(void *, const void *, size_t)>(memcpy));
+  define("memset", static_cast<void *(*)(void *, int, size_t)>(memset));
+  auto file = llvm::MemoryBuffer::getMemBufferCopy(object, "generated.o");
+  if (!check(jit->getMainJITDylib().define(llvm::orc::absoluteSymbols(std::move(runtime)))) ||
+      !check(jit->addObjectFile(std::move(file))))
+    return false;
+  llvm::Expected<llvm::orc::ExecutorAddr> symbol = jit->lookup("tower_program");
+  if (!symbol)
+    return check(symbol.takeError());
+  program = symbol->toPtr<const tower_program_v1 *>();
+  return true;
+}
+
+std::vector<std::string> differential::pipelinePasses() {
+  MLIRContext context;
+  PassManager manager(&context);
+  addBuildPhase(manager);
+  addDifferentiatePhase(manager);
+  addLowerPhase(manager);
+  addPlanPhase(manager, nativeTarget().vectorWidth);
+  addLLVMPhase(manager);
+  std::vector<std::string> names;
+  for (Pass &pass : manager.getPasses())
+    names.push_back(pass.getArgument().str());
+  return names;
+}

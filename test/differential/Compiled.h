@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Machine code of a generated model, in this process.
+#ifndef TEST_DIFFERENTIAL_COMPILED_H
+#define TEST_DIFFERENTIAL_COMPILED_H
+
+#include "runtime/tower_abi.h"
+#include "test/differential/TestModel.h"
+
+#include <memory>
+
+namespace llvm::orc {
+class LLJIT;
+}
+
+namespace tower::differential {
+
+/// All phases of a compilation, then the object file that towerc would write, loaded by a JIT linker.
+class Compiled {
+public:
+  /// Failures say why there is no program.
+  Compiled(TestModel &model, Coverage &coverage, Failures &failures);
+  ~Compiled();
+
+  const tower_program_v1 *program = nullptr;
+
+private:
+  bool load(llvm::StringRef object, Failures &failures);
+
+  std::unique_ptr<llvm::orc::LLJIT> jit;
+};
+
+/// Arguments of all passes that a compilation runs.
+std::vector<std::string> pipelinePasses();
+
+} // namespace tower::differential
+
+#endif
