@@ -211,6 +211,14 @@ class Data(Executables):
             np.save(path, np.load(path)[:15])
         self.refused('15 training pairs, fewer than a batch of 16', folder)
 
+    def test_no_mutual_information(self):
+        folder = self.copied()
+        os.remove(os.path.join(folder, 'package', 'mi.json'))
+        self.succeeds(*self.train(folder))
+        self.fails(1, f'run `towerc data mi {folder}`', *self.train(
+            folder, name='two_ssl', checkpoint='other'))
+        self.assertFalse(os.path.exists(self.path('other')))
+
     def test_a_broken_schema(self):
         folder = self.copied()
         path = os.path.join(folder, 'schema.json')

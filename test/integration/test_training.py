@@ -73,7 +73,7 @@ class Training(Case):
                 _, uncut = self.train(name, f'{name}.uncut', *flags,
                                       '--quiet')
                 cut = self.path(f'{name}.cut')
-                last, stops = self.step(name, uncut), 0
+                last, stops, before = self.step(name, uncut), 0, 0
                 for _ in range(12):
                     said, code = self.cut(
                         name, cut, kill, chance.uniform(0, 0.1), *flags,
@@ -83,15 +83,19 @@ class Training(Case):
                         break
                     if step == last:  # too fast for us: once more
                         os.remove(cut)
+                        before = 0
                         continue
-                    stops += 1
                     if kill == signal.SIGKILL:
                         self.assertEqual(code, -signal.SIGKILL)
                         self.assertEqual(step % 7, 0)
+                    elif code == -kill:  # before it began to train
+                        self.assertEqual(step, before)
+                        continue
                     else:
                         self.assertEqual(code, 0, said)
                         self.assertIn(f'stopped after step {step} of {last}; '
                                       f"saved '{cut}': --resume", said)
+                    stops, before = stops + 1, step
                 self.assertGreater(stops, 0)
                 self.train(name, f'{name}.cut', *flags, '--threads', '1',
                            '--resume')
