@@ -60,6 +60,8 @@ public:
   /// The pairs that are trained on: by default the data's split `train`. What the spans point to must outlive the
   /// model. Throws Error if there are fewer than a batch, or no weights where the model wants some.
   void setTrainingPairs(const Pairs &pairs);
+  /// Finds everything that training steps read. Throws Error for what the data lacks, before anything is written.
+  void prepareTraining() { bound("train_step"); }
   /// floor(training pairs / batch).
   int64_t stepsPerEpoch();
   /// The spec's `steps`, or `epochs` x stepsPerEpoch(); `epochs` > 0 overrides both.

@@ -71,6 +71,7 @@ Trainer::Trainer(Model &model, TrainOptions chosen, std::ostream &err)
     say("the data has no validation pairs: no validation, no best checkpoint, no early stop");
   std::string lengthBefore = extra(info, lengthKey, "");
   info.extra[lengthKey] = std::to_string(totalSteps);
+  model.prepareTraining();
   if (!resuming)
     startAnew();
   else if (lengthBefore != info.extra[lengthKey] && manifest.training.decay != "constant")
