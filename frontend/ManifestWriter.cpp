@@ -46,8 +46,8 @@ Json initOf(TensorOp tensor) {
     json["scale"] = init.getScale().convertToFloat();
   }
   json["seed"] = init.getSeed();
-  if (tensor.getSource())
-    for (NamedAttribute attribute : *tensor.getSource())
+  if (DictionaryAttr source = tensor.getSourceAttr())
+    for (NamedAttribute attribute : source)
       json[attribute.getName().str()] = cast<StringAttr>(attribute.getValue()).str();
   return json;
 }
