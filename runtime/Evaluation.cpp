@@ -74,7 +74,7 @@ EvaluationTask evaluationTask(const Dataset &data, std::string_view split, std::
   int64_t items = data.entity(data.itemEntity()).rows, queries = data.entity(data.queryEntity()).rows;
   EvaluationTask task;
   task.ks = std::move(ks);
-  task.width = *std::max_element(task.ks.begin(), task.ks.end());
+  task.width = std::min(items, *std::max_element(task.ks.begin(), task.ks.end()));
   const Pairs *train = data.findPairs("train");
   task.counts = countRows(train ? train->item : std::span<const int32_t>(), items);
   task.head = headItems(task.counts);

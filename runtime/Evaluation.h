@@ -18,7 +18,7 @@ struct EvaluationTask {
   std::vector<int64_t> counts; ///< training pairs of each item
   std::vector<uint8_t> head;   ///< items of the head
   std::vector<int64_t> ks;
-  int64_t width = 0; ///< the largest k
+  int64_t width = 0; ///< the largest k, at most the number of items
 };
 
 /// `excludeQuery` leaves out the item with the query's own row number: only where queries and items are the same

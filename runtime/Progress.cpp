@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstdio>
 #include <iostream>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 namespace tower::rt {
@@ -29,6 +30,13 @@ std::string shownCount(int64_t count) {
     text.insert(i, ",");
   return text;
 }
+
+namespace {
+int64_t terminalColumns() {
+  winsize size{};
+  return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+}
+} // namespace
 
 Progress::Progress(std::ostream &out, int64_t firstStep, int64_t totalSteps, int64_t stepsPerEpoch, int64_t batch,
                    bool quiet)
@@ -75,10 +83,15 @@ void Progress::update(int64_t step, double loss) {
     out << text << std::endl;
     return;
   }
-  constexpr int64_t width = 24;
-  int64_t full = width * step / totalSteps;
-  std::string bar = std::string(full, '#') + std::string(width - full, '.');
-  out << "\r[" << bar << "] " << text << "\x1b[K" << std::flush;
+  // A line that wraps could not be drawn over: the bar takes what the text leaves.
+  int64_t columns = terminalColumns();
+  std::string line(text);
+  int64_t width = std::min<int64_t>(24, columns - 4 - static_cast<int64_t>(line.size()));
+  if (width >= 8) {
+    int64_t full = width * step / totalSteps;
+    line = "[" + std::string(full, '#') + std::string(width - full, '.') + "] " + line;
+  }
+  out << "\r" << line.substr(0, columns - 1) << "\x1b[K" << std::flush;
   shown = true;
 }
 

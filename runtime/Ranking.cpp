@@ -59,10 +59,10 @@ Ranking rankingFigures(const HeldOut &heldOut, std::span<const int32_t> ranked, 
       std::span<const int32_t> relevant = heldOut.relevant(query);
       int64_t hits = 0, most = std::min<int64_t>(k, relevant.size());
       double precisions = 0, gain = 0, bestGain = 0;
-      for (int64_t rank = 1; rank <= k; ++rank) {
+      for (int64_t rank = 1; rank <= std::max(most, std::min(k, width)); ++rank) {
         if (rank <= most)
           bestGain += 1 / std::log2(1.0 + rank);
-        int32_t item = ranked[query * width + rank - 1];
+        int32_t item = rank <= width ? ranked[query * width + rank - 1] : -1;
         if (item < 0 || !std::binary_search(relevant.begin(), relevant.end(), item))
           continue;
         ++hits;

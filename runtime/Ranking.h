@@ -45,8 +45,8 @@ struct Ranking {
   std::vector<RankingAt> at;
 };
 
-/// `ranked`: heldOut.queries.size() x width item rows, best first, -1 after the last. No k exceeds `width`. Figures
-/// over nothing (no queries, no head pairs) are 0.
+/// `ranked`: heldOut.queries.size() x width item rows, best first, -1 after the last. Nothing follows rank `width`.
+/// Figures over nothing (no queries, no head pairs) are 0.
 Ranking rankingFigures(const HeldOut &heldOut, std::span<const int32_t> ranked, int64_t width,
                        std::span<const uint8_t> head, std::span<const int64_t> ks);
 

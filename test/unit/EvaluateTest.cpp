@@ -96,6 +96,10 @@ TEST_F(Evaluate, ModelFiguresAreThoseOfASlowComputation) {
     EXPECT_NEAR(json["results"][0]["recall@" + std::to_string(k)], recall, 1e-12);
     EXPECT_NEAR(json["results"][0]["map@" + std::to_string(k)], map, 1e-12);
   }
+  // However many are asked for, there are no more than all.
+  auto most = evaluate({"-k", "1000000000000"})["results"][0];
+  EXPECT_EQ(most["recall@1000000000000"], 1);
+  EXPECT_EQ(most["map@1000000000000"], evaluate({"-k", "120"})["results"][0]["map@120"]);
   // Queries of the validation split are not those of test.
   auto [recall, map] = recallAndMap(data.validation, 3, score, own);
   EXPECT_NEAR(evaluate({"-k", "3", "--split", "validation"})["results"][0]["recall@3"], recall, 1e-12);
