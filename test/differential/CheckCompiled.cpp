@@ -81,7 +81,7 @@ private:
       if (value == next.end())
         continue;
       for (int64_t e = 0; e < tensor.count(); ++e) {
-        if (!(std::abs(tensor.reals[e]) < 1e4))
+        if (!(std::abs(tensor.reals[e]) < 100))
           return;
         value->second.reals[e] = float(tensor.reals[e]);
       }
