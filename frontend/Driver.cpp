@@ -4,7 +4,6 @@
 #include "frontend/Importer.h"
 #include "frontend/ManifestWriter.h"
 #include "frontend/ModelReader.h"
-#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/Verifier.h"
 #include "mlir/Pass/PassManager.h"
@@ -211,10 +210,7 @@ LogicalResult Compilation::run() {
     printPlan(*module, llvm::outs());
   if (options.stage == Stage::Planned)
     return printModule();
-  std::map<std::string, int64_t> arenas;
-  for (auto function : module->getOps<func::FuncOp>())
-    if (auto bytes = function->getAttrOfType<IntegerAttr>(kArenaBytes))
-      arenas[function.getSymName().str()] = bytes.getInt();
+  std::map<std::string, int64_t> arenas = arenaBytes(*module);
   if (failed(phase("convert", addLLVMPhase)))
     return failure();
   attachProgram(*module, manifest.write(arenas));

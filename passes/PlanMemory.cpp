@@ -153,6 +153,14 @@ int64_t assignOffsets(MutableArrayRef<PlannedBuffer> buffers) {
   return total;
 }
 
+std::map<std::string, int64_t> arenaBytes(ModuleOp module) {
+  std::map<std::string, int64_t> result;
+  for (auto function : module.getOps<func::FuncOp>())
+    if (auto bytes = function->getAttrOfType<IntegerAttr>(kArenaBytes))
+      result[function.getSymName().str()] = bytes.getInt();
+  return result;
+}
+
 void printPlan(ModuleOp module, raw_ostream &os) {
   for (auto function : module.getOps<func::FuncOp>()) {
     auto bytes = function->getAttrOfType<IntegerAttr>(kArenaBytes);

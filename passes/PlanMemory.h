@@ -6,6 +6,8 @@
 
 #include "llvm/ADT/ArrayRef.h"
 #include <cstdint>
+#include <map>
+#include <string>
 
 namespace mlir {
 class ModuleOp;
@@ -32,6 +34,9 @@ struct PlannedBuffer {
 /// Gives each buffer an offset such that no two that are in use at once overlap: the largest first, each as low as it
 /// fits. Returns the bytes of the arena.
 int64_t assignOffsets(llvm::MutableArrayRef<PlannedBuffer> buffers);
+
+/// The bytes of each entry function's arena, after `tower-plan-memory`.
+std::map<std::string, int64_t> arenaBytes(mlir::ModuleOp module);
 
 /// Prints what `tower-plan-memory` did to a module: for each entry function its buffers by offset, with the op and the
 /// line of the spec that each belongs to, and the peak. Valid until loops are outlined.

@@ -3,7 +3,6 @@
 #include "test/differential/Compiled.h"
 #include "frontend/Importer.h"
 #include "frontend/ManifestWriter.h"
-#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Pass/Pass.h"
 #include "mlir/Pass/PassManager.h"
 #include "passes/EntryPoints.h"
@@ -41,10 +40,7 @@ Compiled::Compiled(TestModel &model, Coverage &coverage, Failures &failures) {
   auto plan = [&](OpPassManager &manager) { addPlanPhase(manager, target.vectorWidth); };
   if (!phase("differentiate", addDifferentiatePhase) || !phase("lower", addLowerPhase) || !phase("plan", plan))
     return;
-  std::map<std::string, int64_t> arenas;
-  for (auto function : module->getOps<func::FuncOp>())
-    if (auto bytes = function->getAttrOfType<IntegerAttr>(kArenaBytes))
-      arenas[function.getSymName().str()] = bytes.getInt();
+  std::map<std::string, int64_t> arenas = arenaBytes(*module);
   if (!phase("convert", addLLVMPhase))
     return;
   attachProgram(*module, manifest.write(arenas));
