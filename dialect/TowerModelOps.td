@@ -17,11 +17,12 @@ class Tower_Container<string mnemonic, list<Trait> traits = []>
   let regions = (region SizedRegion<1>:$body);
 }
 
-def Tower_ModelOp : Tower_Container<"model", [Symbol]> {
+def Tower_ModelOp : Tower_Container<"model"> {
   let summary = "A two-tower model as its spec declares it";
   let description = [{
-    Holds tables, entities, encoders, losses and the training options; refers to nothing outside itself. Names are unique
-    among parts of one kind, as in the spec: a table, an entity and an encoder may all be called @item.
+    Holds tables, entities, encoders, losses and the training options; refers to nothing outside itself. Its name is no
+    symbol: a model may be called like a function that is made from it. Names are unique among parts of one kind, as in
+    the spec: a table, an entity and an encoder may all be called @item.
 
     ```mlir
     tower.model @tiny {
@@ -37,8 +38,8 @@ def Tower_ModelOp : Tower_Container<"model", [Symbol]> {
     }
     ```
   }];
-  let arguments = (ins SymbolNameAttr:$sym_name);
-  let assemblyFormat = "$sym_name attr-dict-with-keyword $body";
+  let arguments = (ins SymbolNameAttr:$model_name);
+  let assemblyFormat = "$model_name attr-dict-with-keyword $body";
   let extraClassDeclaration = [{
     /// The part of that kind and name, or null.
     TableOp table(::mlir::FlatSymbolRefAttr name);

@@ -9,7 +9,7 @@
 // CHECK-NEXT: tower.tensor @"table/section/adam/v" slot
 // CHECK-NEXT: tower.tensor @"table/word" parameter tensor<800x8xf32>
 // CHECK-NOT: tower/query/default
-// CHECK: tower.tensor @"tower/item/default/section" parameter tensor<16xf32>
+// CHECK: tower.tensor @"tower/item/default/section" parameter tensor<16xf32> init(zero)
 // CHECK: tower.tensor @"entity/package/size/mean" constant tensor<1xf32> init(mean) of {column = "bytes", entity = "package", scaling = "log"}
 // CHECK: tower.tensor @"tower/item/layer0/weight" parameter tensor<25x32xf32> init(glorot)
 // CHECK-NEXT: tower.tensor @"tower/item/layer0/weight/adagrad" slot tensor<25x32xf32> init(constant 1.000000e-01)
@@ -36,7 +36,9 @@
 // CHECK: tower.in_batch_softmax %{{.*}}, %[[COLUMNS]] ids(%[[IDS]])
 // CHECK: tower.weighted_sum %{{.*}} weights([1.000000e+00, 3.000000e-01])
 // 2 x 64 + 2 x 32 rows are looked up, but the table has fewer: they bound the distinct ones.
-// CHECK: tower.sum_rows %{{.*}} : <59x16> -> tensor<59xi32>
+// CHECK: %[[ROWS:.*]], %[[SUMS:.*]], %[[COUNT:.*]] = tower.sum_rows %{{.*}} : <59x16> -> tensor<59xi32>
+// The norm counts the rows that are there.
+// CHECK: tower.squared_norm %[[SUMS]] count(%[[COUNT]])
 // CHECK: tower.clip_scale
 // CHECK: tower.adam_rows
 // CHECK: tower.adagrad
