@@ -24,6 +24,14 @@ static Value columnSum(OpBuilder &builder, Location loc, Value gradient) {
   return ColumnSumOp::create(builder, loc, type.clone({type.getDimSize(1)}), gradient);
 }
 
+// What a layer's gradient is in front of the ReLU that it ends with, if it does.
+static Value beforeRelu(OpBuilder &builder, Operation *op, bool relu, Value gradient) {
+  if (!relu)
+    return gradient;
+  return ActivateGradOp::create(builder, op->getLoc(), gradient.getType(), Activation::relu, op->getResult(0),
+                                gradient);
+}
+
 SmallVector<Value> LookupOp::adjoint(OpBuilder &builder, ValueRange gradients, Needed needed) {
   SmallVector<Value> result(getNumOperands());
   if (needed(getTable()))
@@ -43,19 +51,21 @@ SmallVector<Value> PooledLookupOp::adjoint(OpBuilder &builder, ValueRange gradie
 
 SmallVector<Value> SegmentLinearOp::adjoint(OpBuilder &builder, ValueRange gradients, Needed needed) {
   SmallVector<Value> result(getNumOperands());
-  Value dy = gradients[0];
+  Value dy = beforeRelu(builder, *this, getRelu(), gradients[0]);
+  Value sums;
+  if (getMask() || (getBias() && needed(getBias())))
+    sums = columnSum(builder, getLoc(), dy);
   if (needed(getWeight()))
-    result[position(getWeightMutable())] = SegmentWeightGradOp::create(builder, getLoc(), getWeight().getType(),
-                                                                       getSegments(), getMask(), getDefaults(), dy);
+    result[position(getWeightMutable())] =
+        SegmentWeightGradOp::create(builder, getLoc(), getWeight().getType(), getSegments(), getMask(), getDefaults(),
+                                    dy, getMask() ? sums : Value(), /*onto=*/Value(), /*skip_masked=*/false);
   if (llvm::any_of(getSegments(), needed)) {
-    auto op = SegmentInputGradOp::create(builder, getLoc(), TypeRange(getSegments()), dy, getWeight(), getMask());
+    auto op = SegmentInputGradOp::create(builder, getLoc(), TypeRange(getSegments()), dy, getWeight(), getMask(),
+                                         /*skip_masked=*/false);
     for (auto [i, gradient] : llvm::enumerate(op.getSegments()))
       if (needed(getSegments()[i]))
         result[position(getSegmentsMutable()) + i] = gradient;
   }
-  Value sums;
-  if ((getBias() && needed(getBias())) || llvm::any_of(getDefaults(), needed))
-    sums = columnSum(builder, getLoc(), dy);
   if (getBias() && needed(getBias()))
     result[position(getBiasMutable())] = sums;
   if (llvm::any_of(getDefaults(), needed)) {
@@ -69,13 +79,13 @@ SmallVector<Value> SegmentLinearOp::adjoint(OpBuilder &builder, ValueRange gradi
 
 SmallVector<Value> LinearOp::adjoint(OpBuilder &builder, ValueRange gradients, Needed needed) {
   SmallVector<Value> result(getNumOperands());
-  Value dy = gradients[0];
+  Value dy = beforeRelu(builder, *this, getRelu(), gradients[0]);
   if (needed(getInput()))
     result[0] = MatmulOp::create(builder, getLoc(), getInput().getType(), /*transpose_lhs=*/false,
-                                 /*transpose_rhs=*/true, dy, getWeight());
+                                 /*transpose_rhs=*/true, dy, getWeight(), /*gate=*/Value(), /*onto=*/Value());
   if (needed(getWeight()))
     result[1] = MatmulOp::create(builder, getLoc(), getWeight().getType(), /*transpose_lhs=*/true,
-                                 /*transpose_rhs=*/false, getInput(), dy);
+                                 /*transpose_rhs=*/false, getInput(), dy, /*gate=*/Value(), /*onto=*/Value());
   if (getBias() && needed(getBias()))
     result[2] = columnSum(builder, getLoc(), dy);
   return result;

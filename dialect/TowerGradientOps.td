@@ -53,23 +53,28 @@ def Tower_AddOp : Tower_Op<"add", [Pure, SameOperandsAndResultType, Commutative]
   let assemblyFormat = "$lhs `,` $rhs attr-dict `:` type($result)";
 }
 
-def Tower_MatmulOp : Tower_Op<"matmul", [Pure]> {
+def Tower_MatmulOp : Tower_Op<"matmul", [Pure, AttrSizedOperandSegments]> {
   let summary = "A product of two matrices, each as it is or transposed";
   let description = [{
-    `op(A) op(B)`; the keywords say which operand is transposed.
+    `onto + op(A) op(B)`; the keywords say which operand is transposed, and without `onto` nothing is added. Where there is a
+    `gate`, an element is 0 unless the gate's is above 0: back through the ReLU that gave the gate.
 
     ```mlir
     func.func @example(%x: tensor<8x16xf32>, %dy: tensor<8x32xf32>, %w: tensor<16x32xf32>) {
       %dw = tower.matmul transpose_lhs %x, %dy : (tensor<8x16xf32>, tensor<8x32xf32>) -> tensor<16x32xf32>
       %dx = tower.matmul transpose_rhs %dy, %w : (tensor<8x32xf32>, tensor<16x32xf32>) -> tensor<8x16xf32>
+      %da = tower.matmul transpose_rhs %dy, %w gate(%x) : (tensor<8x32xf32>, tensor<16x32xf32>, tensor<8x16xf32>) -> tensor<8x16xf32>
+      %sum = tower.matmul transpose_lhs %x, %dy onto(%dw) : (tensor<8x16xf32>, tensor<8x32xf32>, tensor<16x32xf32>) -> tensor<16x32xf32>
       return
     }
     ```
   }];
-  let arguments = (ins UnitAttr:$transpose_lhs, UnitAttr:$transpose_rhs, F32Matrix:$lhs, F32Matrix:$rhs);
+  let arguments = (ins UnitAttr:$transpose_lhs, UnitAttr:$transpose_rhs, F32Matrix:$lhs, F32Matrix:$rhs,
+                       Optional<F32Matrix>:$gate, Optional<F32Matrix>:$onto);
   let results = (outs F32Matrix:$result);
   let assemblyFormat = [{
-    (`transpose_lhs` $transpose_lhs^)? (`transpose_rhs` $transpose_rhs^)? $lhs `,` $rhs attr-dict
+    (`transpose_lhs` $transpose_lhs^)? (`transpose_rhs` $transpose_rhs^)? $lhs `,` $rhs (`gate` `(` $gate^ `)`)?
+    (`onto` `(` $onto^ `)`)? attr-dict
     `:` functional-type(operands, results)
   }];
   let hasVerifier = 1;
@@ -146,7 +151,8 @@ def Tower_NormalizeGradOp : Tower_Op<"normalize_grad", [Pure, SameOperandsAndRes
 def Tower_SegmentWeightGradOp : Tower_Op<"segment_weight_grad", [Pure, AttrSizedOperandSegments]> {
   let summary = "The first layer's weight gradient";
   let description = [{
-    `dW_f = X_f^T dY` where feature f is visible, `d_f (x) colsum(dY)` where it is masked, stacked by segments.
+    `dW_f = X_f^T dY` where feature f is visible, `d_f (x) colsum(dY)` where it is masked, stacked by segments and added to
+    `onto` where it is given. `sums` is colsum(dY), given with a mask. `skip_masked`: as in `tower.segment_linear`.
 
     ```mlir
     func.func @example(%x: tensor<8x16xf32>, %y: tensor<8x4xf32>, %dy: tensor<8x32xf32>) {
@@ -156,11 +162,12 @@ def Tower_SegmentWeightGradOp : Tower_Op<"segment_weight_grad", [Pure, AttrSized
     }
     ```
   }];
-  let arguments = !con(segment_arguments, (ins F32Matrix:$gradient));
+  let arguments = !con(segment_arguments, (ins F32Matrix:$gradient, Optional<F32Vector>:$sums,
+                                               Optional<F32Matrix>:$onto, UnitAttr:$skip_masked));
   let results = (outs F32Matrix:$result);
   let assemblyFormat = [{
-    `(` $segments `)` (`mask` `(` $mask^ `,` $defaults `)`)? `gradient` `(` $gradient `)` attr-dict
-    `:` functional-type(operands, results)
+    `(` $segments `)` (`mask` `(` $mask^ `,` $defaults `)`)? (`skip_masked` $skip_masked^)?
+    `gradient` `(` $gradient (`,` $sums^)? `)` (`onto` `(` $onto^ `)`)? attr-dict `:` functional-type(operands, results)
   }];
   let hasVerifier = 1;
 }
@@ -168,7 +175,8 @@ def Tower_SegmentWeightGradOp : Tower_Op<"segment_weight_grad", [Pure, AttrSized
 def Tower_SegmentInputGradOp : Tower_Op<"segment_input_grad", [Pure]> {
   let summary = "The gradients of the first layer's segments";
   let description = [{
-    `dX_f = dY W_f^T` where feature f is visible, zero where it is masked. One result for each segment.
+    `dX_f = dY W_f^T` where feature f is visible, zero where it is masked. One result for each segment. `skip_masked`:
+    generated code computes the visible ones only, and nothing may read the zeros.
 
     ```mlir
     func.func @example(%dy: tensor<8x32xf32>, %w: tensor<20x32xf32>, %m: tensor<2xi1>) {
@@ -178,10 +186,11 @@ def Tower_SegmentInputGradOp : Tower_Op<"segment_input_grad", [Pure]> {
     }
     ```
   }];
-  let arguments = (ins F32Matrix:$gradient, F32Matrix:$weight, Optional<I1Vector>:$mask);
+  let arguments = (ins F32Matrix:$gradient, F32Matrix:$weight, Optional<I1Vector>:$mask, UnitAttr:$skip_masked);
   let results = (outs Variadic<F32Matrix>:$segments);
   let assemblyFormat = [{
-    $gradient `,` $weight (`mask` `(` $mask^ `)`)? attr-dict `:` functional-type(operands, results)
+    $gradient `,` $weight (`mask` `(` $mask^ `)`)? (`skip_masked` $skip_masked^)? attr-dict
+    `:` functional-type(operands, results)
   }];
   let hasVerifier = 1;
 }

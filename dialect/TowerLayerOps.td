@@ -18,31 +18,32 @@ def Tower_SegmentLinearOp : Tower_Op<"segment_linear", [Pure, DeclareOpInterface
 
         Y = b + sum_{f not masked} X_f W_f + sum_{f masked} d_f W_f
 
-    A masked feature is the same row for all of the batch (paper, section 4.2.1). Whether segments are copied side by side
-    is the lowering's choice.
+    A masked feature is the same row for all of the batch (paper, section 4.2.1). `skip_masked`: generated code leaves
+    masked features out of the product and adds their default rows as a bias. `relu`: the result is max(Y, 0).
 
     ```mlir
     func.func @example(%x: tensor<8x16xf32>, %y: tensor<8x4xf32>, %z: tensor<8x1xf32>, %w: tensor<21x32xf32>, %b: tensor<32xf32>,
                        %m: tensor<3xi1>, %dx: tensor<16xf32>, %dy: tensor<4xf32>, %dz: tensor<1xf32>) {
       %plain = tower.segment_linear(%x, %y, %z) weight(%w) bias(%b)
         : (tensor<8x16xf32>, tensor<8x4xf32>, tensor<8x1xf32>, tensor<21x32xf32>, tensor<32xf32>) -> tensor<8x32xf32>
-      %view = tower.segment_linear(%x, %y, %z) mask(%m, %dx, %dy, %dz) weight(%w) bias(%b)
+      %view = tower.segment_linear(%x, %y, %z) mask(%m, %dx, %dy, %dz) skip_masked weight(%w) bias(%b) relu
         : (tensor<8x16xf32>, tensor<8x4xf32>, tensor<8x1xf32>, tensor<3xi1>, tensor<16xf32>, tensor<4xf32>, tensor<1xf32>, tensor<21x32xf32>, tensor<32xf32>) -> tensor<8x32xf32>
       return
     }
     ```
   }];
-  let arguments = !con(segment_arguments, (ins F32Matrix:$weight, Optional<F32Vector>:$bias));
+  let arguments = !con(segment_arguments,
+                       (ins F32Matrix:$weight, Optional<F32Vector>:$bias, UnitAttr:$skip_masked, UnitAttr:$relu));
   let results = (outs F32Matrix:$result);
   let assemblyFormat = [{
-    `(` $segments `)` (`mask` `(` $mask^ `,` $defaults `)`)? `weight` `(` $weight `)` (`bias` `(` $bias^ `)`)? attr-dict
-    `:` functional-type(operands, results)
+    `(` $segments `)` (`mask` `(` $mask^ `,` $defaults `)`)? (`skip_masked` $skip_masked^)? `weight` `(` $weight `)`
+    (`bias` `(` $bias^ `)`)? (`relu` $relu^)? attr-dict `:` functional-type(operands, results)
   }];
   let hasVerifier = 1;
 }
 
 def Tower_LinearOp : Tower_Op<"linear", [Pure, DeclareOpInterfaceMethods<Tower_Differentiable>]> {
-  let summary = "A fully connected layer: Y = X W + b";
+  let summary = "A fully connected layer: Y = X W + b, or with `relu` max(X W + b, 0)";
   let description = [{
     ```mlir
     func.func @example(%x: tensor<8x16xf32>, %w: tensor<16x32xf32>, %b: tensor<32xf32>) {
@@ -51,10 +52,10 @@ def Tower_LinearOp : Tower_Op<"linear", [Pure, DeclareOpInterfaceMethods<Tower_D
     }
     ```
   }];
-  let arguments = (ins F32Matrix:$input, F32Matrix:$weight, Optional<F32Vector>:$bias);
+  let arguments = (ins F32Matrix:$input, F32Matrix:$weight, Optional<F32Vector>:$bias, UnitAttr:$relu);
   let results = (outs F32Matrix:$result);
   let assemblyFormat = [{
-    $input `,` $weight (`bias` `(` $bias^ `)`)? attr-dict `:` functional-type(operands, results)
+    $input `,` $weight (`bias` `(` $bias^ `)`)? (`relu` $relu^)? attr-dict `:` functional-type(operands, results)
   }];
   let hasVerifier = 1;
 }

@@ -18,6 +18,13 @@ static LogicalResult same(Operation *op, const char *left, int64_t a, const char
   return op->emitOpError() << left << " (" << a << ") must equal " << right << " (" << b << ")";
 }
 
+// An optional operand that is added to the result, or gates it.
+static LogicalResult sameShape(Operation *op, Value operand, Value result) {
+  if (!operand || operand.getType() == result.getType())
+    return success();
+  return op->emitOpError() << operand.getType() << " does not have the result's shape";
+}
+
 static LogicalResult verifyMask(Operation *op, Value mask, std::optional<int64_t> feature) {
   if (static_cast<bool>(mask) != feature.has_value())
     return op->emitOpError("needs both a mask and a feature, or neither");
@@ -100,10 +107,16 @@ static LogicalResult verifySegments(Operation *op, OperandRange segments, Value 
   return success();
 }
 
+template <typename Op> static LogicalResult verifySkip(Op op) {
+  return op.getSkipMasked() && !op.getMask() ? op.emitOpError("skips masked features, but has no mask") : success();
+}
+
 LogicalResult SegmentLinearOp::verify() {
   if (getBias() && failed(same(*this, "the bias's width", rows(getBias()), "the weight's", columns(getWeight()))))
     return failure();
   if (failed(same(*this, "the result's width", columns(getResult()), "the weight's", columns(getWeight()))))
+    return failure();
+  if (failed(verifySkip(*this)))
     return failure();
   return verifySegments(*this, getSegments(), getMask(), getDefaults(), rows(getResult()), rows(getWeight()));
 }
@@ -111,10 +124,18 @@ LogicalResult SegmentLinearOp::verify() {
 LogicalResult SegmentWeightGradOp::verify() {
   if (failed(same(*this, "the result's width", columns(getResult()), "the gradient's", columns(getGradient()))))
     return failure();
+  if (static_cast<bool>(getMask()) != static_cast<bool>(getSums()))
+    return emitOpError("needs both a mask and the sums of the gradient, or neither");
+  if (getSums() && failed(same(*this, "the sums' width", rows(getSums()), "the gradient's", columns(getGradient()))))
+    return failure();
+  if (failed(verifySkip(*this)) || failed(sameShape(*this, getOnto(), getResult())))
+    return failure();
   return verifySegments(*this, getSegments(), getMask(), getDefaults(), rows(getGradient()), rows(getResult()));
 }
 
 LogicalResult SegmentInputGradOp::verify() {
+  if (failed(verifySkip(*this)))
+    return failure();
   int64_t total = 0;
   for (Value segment : getSegments()) {
     if (failed(same(*this, "a segment's rows", rows(segment), "the gradient's", rows(getGradient()))))
@@ -216,7 +237,8 @@ LogicalResult MatmulOp::verify() {
   int64_t inner = getTransposeRhs() ? columns(getRhs()) : rows(getRhs());
   int64_t n = getTransposeRhs() ? rows(getRhs()) : columns(getRhs());
   if (failed(same(*this, "lhs's inner extent", k, "rhs's", inner)) ||
-      failed(same(*this, "the result's rows", rows(getResult()), "lhs's", m)))
+      failed(same(*this, "the result's rows", rows(getResult()), "lhs's", m)) ||
+      failed(sameShape(*this, getGate(), getResult())) || failed(sameShape(*this, getOnto(), getResult())))
     return failure();
   return same(*this, "the result's width", columns(getResult()), "rhs's", n);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
 #include "frontend/Driver.h"
+#include "frontend/Explain.h"
 #include "frontend/Importer.h"
 #include "frontend/ManifestWriter.h"
 #include "frontend/ModelReader.h"
@@ -14,6 +15,7 @@
 #include "passes/PlanMemory.h"
 #include "passes/target/EmitObject.h"
 #include "passes/target/Link.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FileUtilities.h"
 #include "llvm/Support/Path.h"
@@ -37,9 +39,16 @@ public:
     context.appendDialectRegistry(registry);
     context.loadAllAvailableDialects();
     sources.setIncludeDirs({"."});
+    if (options.explain)
+      explanation.emplace(context);
   }
 
   LogicalResult run();
+  /// What the optimizations decided as far as they ran.
+  void explain(llvm::raw_ostream &os) const {
+    if (explanation)
+      explanation->print(os);
+  }
 
 private:
   const DriverOptions &options;
@@ -48,6 +57,7 @@ private:
   MLIRContext context;
   llvm::SourceMgr sources;
   SourceMgrDiagnosticHandler diagnostics;
+  std::optional<Explanation> explanation;
   OwningOpRef<ModuleOp> module;
 
   /// Runs a phase of the pipeline; what its passes do is timed under its name.
@@ -200,6 +210,10 @@ LogicalResult Compilation::run() {
     return failure();
   if (options.stage == Stage::Gradient)
     return printModule();
+  if (failed(phase("fuse", [&](OpPassManager &manager) { addFusePhase(manager, options.disabled); })))
+    return failure();
+  if (options.stage == Stage::Fused)
+    return printModule();
   if (failed(phase("lower", addLowerPhase)))
     return failure();
   if (options.stage == Stage::Linalg)
@@ -232,5 +246,14 @@ LogicalResult tower::compile(const DriverOptions &options) {
   diagnostics.print(std::cerr);
   if (!spec)
     return failure();
-  return Compilation(options, *spec, root).run();
+  for (const std::string &name : options.disabled)
+    if (!llvm::is_contained(optimizations(), name)) {
+      llvm::errs() << "error: --disable: there is no optimization " << name << "; there are "
+                   << llvm::join(optimizations(), ", ") << "\n";
+      return failure();
+    }
+  Compilation compilation(options, *spec, root);
+  LogicalResult result = compilation.run();
+  compilation.explain(llvm::outs());
+  return result;
 }

@@ -12,7 +12,7 @@
 namespace tower {
 
 /// How far a model is compiled. Each stage up to `Asm` is text.
-enum class Stage { Model, Dataflow, Gradient, Linalg, Planned, Llvm, Asm, Object, Library, Executable };
+enum class Stage { Model, Dataflow, Gradient, Fused, Linalg, Planned, Llvm, Asm, Object, Library, Executable };
 
 struct DriverOptions {
   std::string spec;                   ///< The spec's file.
@@ -21,9 +21,11 @@ struct DriverOptions {
   std::string output;                 ///< Empty: standard output for text, else a name made from the model's.
   Stage stage = Stage::Executable;
   std::string cpu = "native";
-  std::string runtimeFolder; ///< Where libtower_runtime.a is.
-  bool printPlan = false;    ///< The memory plan, to standard output.
-  bool timing = false;       ///< The time of each phase, to standard error.
+  std::vector<std::string> disabled; ///< Optimizations to leave out.
+  std::string runtimeFolder;         ///< Where libtower_runtime.a is.
+  bool explain = false;              ///< What each optimization decided, to standard output.
+  bool printPlan = false;            ///< The memory plan, to standard output.
+  bool timing = false;               ///< The time of each phase, to standard error.
 };
 
 /// Compiles; errors go to standard error, each at its place in the spec. The output is written whole or not at all.

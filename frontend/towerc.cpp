@@ -32,6 +32,7 @@ static tower::DriverOptions parse(int argc, char **argv) {
       cl::values(clEnumValN(Stage::Model, "model", "the declared model"),
                  clEnumValN(Stage::Dataflow, "dataflow", "the training step and the inference functions"),
                  clEnumValN(Stage::Gradient, "gradient", "the same with the backward pass written out"),
+                 clEnumValN(Stage::Fused, "fused", "the same after the optimizations"),
                  clEnumValN(Stage::Linalg, "linalg", "loops and linalg over memory"),
                  clEnumValN(Stage::Planned, "planned", "the same with every buffer in the arena"),
                  clEnumValN(Stage::Llvm, "llvm", "LLVM IR"), clEnumValN(Stage::Asm, "asm", "assembly"),
@@ -40,6 +41,9 @@ static tower::DriverOptions parse(int argc, char **argv) {
                  clEnumValN(Stage::Executable, "exe", "an executable (default)")));
   cl::opt<std::string> cpu("cpu", cl::desc("Processor to compile for (default: native)"), cl::init("native"),
                            cl::value_desc("name"), cl::cat(category));
+  cl::list<std::string> disable("disable", cl::desc("Leave out an optimization, or several"), cl::value_desc("name"),
+                                cl::CommaSeparated, cl::cat(category));
+  cl::opt<bool> explain("explain", cl::desc("Print what each optimization decided, and why"), cl::cat(category));
   cl::opt<bool> printPlan("print-plan", cl::desc("Print every buffer of the memory plan"), cl::cat(category));
   cl::opt<bool> timing("timing", cl::desc("Print the time of each phase"), cl::cat(category));
   mlir::registerAsmPrinterCLOptions();
@@ -57,6 +61,8 @@ static tower::DriverOptions parse(int argc, char **argv) {
   options.output = output;
   options.stage = emit;
   options.cpu = cpu;
+  options.disabled.assign(disable.begin(), disable.end());
+  options.explain = explain;
   options.printPlan = printPlan;
   options.timing = timing;
   return options;

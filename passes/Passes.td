@@ -57,6 +57,47 @@ def Differentiate : Pass<"tower-differentiate"> {
   let dependentDialects = ["tower::TowerDialect"];
 }
 
+def SkipMasked : Pass<"tower-skip-masked"> {
+  let summary = "Multiply only the features that a mask leaves visible";
+  let description = [{
+    Sets `skip_masked` on the first layer of a view, on its weight's gradient and on its segments' gradients, where moving
+    the visible rows of the weight together costs less than the product saves; how many are visible is taken from the op
+    that draws the mask. A masked feature enters as its default row times its part of the weight, once for the batch. Two
+    complementary views then cost one first layer. Declines for small batches, and for gradients whose zeros are read.
+
+    Before:
+    ```mlir
+    %y = tower.segment_linear(%x0, %x1, %x2) mask(%m, %d0, %d1, %d2) weight(%w) bias(%b)
+    ```
+    After:
+    ```mlir
+    %y = tower.segment_linear(%x0, %x1, %x2) mask(%m, %d0, %d1, %d2) skip_masked weight(%w) bias(%b)
+    ```
+  }];
+}
+
+def FuseEpilogues : Pass<"tower-fuse-epilogues"> {
+  let summary = "Draw ReLU, its derivative and sums of gradients into products";
+  let description = [{
+    tower.activate relu becomes part of the layer before it, tower.activate_grad relu part of the product that gave its
+    gradient, and tower.add of a product continues the other summand. Declines where something else reads the product,
+    and for tanh and gelu.
+
+    Before:
+    ```mlir
+    %y = tower.linear %x, %w bias(%b)
+    %a = tower.activate relu %y
+    %dw = tower.matmul transpose_lhs %x, %dy
+    %sum = tower.add %other, %dw
+    ```
+    After:
+    ```mlir
+    %a = tower.linear %x, %w bias(%b) relu
+    %sum = tower.matmul transpose_lhs %x, %dy onto(%other)
+    ```
+  }];
+}
+
 def ApproximateMath : Pass<"tower-approximate-math"> {
   let summary = "Replace math.exp, log, tanh and erf on f32 by polynomials";
   let description = [{

@@ -58,6 +58,29 @@ void addDifferentiatePhase(OpPassManager &passes) {
   passes.addPass(createCanonicalizerPass());
 }
 
+namespace {
+struct Optimization {
+  StringRef name;
+  std::unique_ptr<Pass> (*create)();
+};
+// In their order.
+constexpr Optimization kFusing[] = {
+    {"skip-masked", [] { return createSkipMasked(); }},
+    {"fuse-epilogues", [] { return createFuseEpilogues(); }},
+};
+} // namespace
+
+ArrayRef<StringRef> optimizations() {
+  static const SmallVector<StringRef> names(llvm::map_range(kFusing, [](const Optimization &o) { return o.name; }));
+  return names;
+}
+
+void addFusePhase(OpPassManager &passes, ArrayRef<std::string> disabled) {
+  for (const Optimization &optimization : kFusing)
+    if (!llvm::is_contained(disabled, optimization.name))
+      passes.addPass(optimization.create());
+}
+
 void addLowerPhase(OpPassManager &passes) {
   passes.addPass(createLowerTower());
   passes.addPass(createCanonicalizerPass());
@@ -98,6 +121,8 @@ void registerTowerPipelines() {
   static PassPipelineRegistration<> build("tower-build-phase", "Declared model to dataflow", addBuildPhase);
   static PassPipelineRegistration<> differentiate("tower-differentiate-phase", "Write out the backward pass",
                                                   addDifferentiatePhase);
+  static PassPipelineRegistration<> fuse("tower-fuse-phase", "All optimizations of the differentiated step",
+                                         [](OpPassManager &passes) { addFusePhase(passes); });
   static PassPipelineRegistration<> lower("tower-lower-phase", "Dataflow to loops over memory", addLowerPhase);
   static PassPipelineRegistration<PlanOptions> plan(
       "tower-plan-phase", "Products to loops, buffers into the arena",
@@ -106,6 +131,7 @@ void registerTowerPipelines() {
   static PassPipelineRegistration<PlanOptions> all(
       "tower-pipeline", "All phases behind the declared model and its backward pass: dataflow to the LLVM dialect",
       [](OpPassManager &passes, const PlanOptions &options) {
+        addFusePhase(passes);
         addLowerPhase(passes);
         addPlanPhase(passes, options.vectorWidth);
         addLLVMPhase(passes);

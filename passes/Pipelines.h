@@ -15,6 +15,10 @@ void registerTowerDialects(mlir::DialectRegistry &registry);
 void addBuildPhase(mlir::OpPassManager &passes);
 /// tower.gradient -> the backward pass, without what nobody asks for.
 void addDifferentiatePhase(mlir::OpPassManager &passes);
+/// The optimizations that a user may leave out (towerc --disable), by name: a pass's flag without `tower-`.
+llvm::ArrayRef<llvm::StringRef> optimizations();
+/// Fused and skipped work, on tensors still; without the optimizations named.
+void addFusePhase(mlir::OpPassManager &passes, llvm::ArrayRef<std::string> disabled = {});
 /// Ops on tensors -> loops over memory and products (linalg.matmul).
 void addLowerPhase(mlir::OpPassManager &passes);
 /// Products -> loops; approximated functions; every buffer at its place in the arena. `vectorWidth`: elements of f32 in

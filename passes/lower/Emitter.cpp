@@ -145,9 +145,9 @@ Value Emitter::rowsOf(Value matrix, OpFoldResult from, OpFoldResult count) {
   return memref::SubViewOp::create(*this, matrix, offsets, sizes, strides);
 }
 
-Value Emitter::columnsOf(Value matrix, int64_t from, int64_t width) {
-  SmallVector<OpFoldResult> offsets{getIndexAttr(0), getIndexAttr(from)},
-      sizes{getIndexAttr(shapeOf(matrix)[0]), getIndexAttr(width)}, strides(2, getIndexAttr(1));
+Value Emitter::columnsOf(Value matrix, OpFoldResult from, OpFoldResult width) {
+  SmallVector<OpFoldResult> offsets{getIndexAttr(0), from}, sizes{getIndexAttr(shapeOf(matrix)[0]), width},
+      strides(2, getIndexAttr(1));
   return memref::SubViewOp::create(*this, matrix, offsets, sizes, strides);
 }
 

@@ -60,8 +60,8 @@ public:
   Value extent(Value memory, int64_t dimension);
   /// Rows [from, from + count) of a matrix; `count` static where it is known.
   Value rowsOf(Value matrix, mlir::OpFoldResult from, mlir::OpFoldResult count);
-  /// Columns [from, from + width) of a matrix.
-  Value columnsOf(Value matrix, int64_t from, int64_t width);
+  /// Columns [from, from + width) of a matrix, static where they are known.
+  Value columnsOf(Value matrix, mlir::OpFoldResult from, mlir::OpFoldResult width);
   /// The memory's address as an !llvm.ptr, for a call of the runtime.
   Value pointer(Value memory);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Lowering of what adjoints are made of: sums, products, slices, the first layer's gradients.
+// Lowering of what adjoints are made of: sums, products, slices.
 #include "passes/lower/Lower.h"
 
 using namespace mlir;
@@ -27,7 +27,8 @@ LogicalResult lower(Lowering &b, AddOp op) {
 
 LogicalResult lower(Lowering &b, MatmulOp op) {
   b.product(b.memory(op.getLhs()), op.getTransposeLhs(), b.memory(op.getRhs()), op.getTransposeRhs(),
-            b.define(op.getResult()), /*accumulate=*/false);
+            b.defineOnto(op.getResult(), op.getOnto()), /*accumulate=*/static_cast<bool>(op.getOnto()),
+            {.gate = b.memory(op.getGate())});
   return success();
 }
 
@@ -56,52 +57,6 @@ LogicalResult lower(Lowering &b, SliceRowsOp op) {
     b.alias(op.getResult(), slice);
   else
     b.copy(slice, b.define(op.getResult()));
-  return success();
-}
-
-LogicalResult lower(Lowering &b, SegmentWeightGradOp op) {
-  Value input = concatenate(b, op.getSegments(), op.getMask(), op.getDefaults());
-  b.product(input, /*transposeA=*/true, b.memory(op.getGradient()), false, b.define(op.getResult()), false);
-  return success();
-}
-
-LogicalResult lower(Lowering &b, SegmentInputGradOp op) {
-  Value dy = b.memory(op.getGradient()), weight = b.memory(op.getWeight());
-  Value all = b.allocateF32({shapeOf(dy)[0], shapeOf(weight)[0]});
-  b.product(dy, false, weight, /*transposeB=*/true, all, false);
-  int64_t from = 0;
-  for (auto [f, segment] : llvm::enumerate(op.getSegments())) {
-    // The segments stay where the product left them; no copy.
-    int64_t width = cast<RankedTensorType>(segment.getType()).getDimSize(1);
-    Value part = b.columnsOf(all, from, width);
-    b.alias(segment, part);
-    if (op.getMask())
-      b.ifThen(b.isMasked(b.memory(op.getMask()), f), [&] { b.fill(part, 0); });
-    from += width;
-  }
-  return success();
-}
-
-LogicalResult lower(Lowering &b, SegmentDefaultGradOp op) {
-  Value sums = b.memory(op.getSums()), weight = b.memory(op.getWeight());
-  int64_t from = 0, inner = shapeOf(weight)[1];
-  for (auto [f, row] : llvm::enumerate(op.getDefaults())) {
-    Value result = b.define(row);
-    int64_t width = shapeOf(result)[0];
-    b.ifThen(
-        b.isMasked(b.memory(op.getMask()), f),
-        [&] {
-          b.rows(width, inner, [&](Value i) {
-            Value at = b.add(i, b.index(from));
-            Value dot = b.fold(inner, [&](Value column, VectorType type) {
-              return b.mul(b.loadVector(type, weight, {at, column}), b.loadVector(type, sums, column));
-            });
-            b.store(dot, result, i);
-          });
-        },
-        [&] { b.fill(result, 0); });
-    from += width;
-  }
   return success();
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Lowering of an encoder's layers, forward and back.
+// Lowering of an encoder's layers behind the first, forward and back.
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "passes/lower/Lower.h"
 
@@ -20,17 +20,6 @@ Value inverseNorm(Lowering &b, Value z, Value row) {
   return b.div(b.f32(1), b.max(b.sqrt(squares), b.f32(1e-12)));
 }
 
-/// result = input W + b.
-void linear(Lowering &b, Value input, Value weight, Value bias, Value result) {
-  if (bias)
-    b.rows(shapeOf(result)[0], shapeOf(result)[1], [&](Value i) {
-      b.vectors(shapeOf(result)[1], [&](Value column, VectorType type) {
-        b.store(b.loadVector(type, bias, column), result, {i, column});
-      });
-    });
-  b.product(input, false, weight, false, result, /*accumulate=*/static_cast<bool>(bias));
-}
-
 /// Phi(x) = (1 + erf(x / sqrt 2)) / 2.
 Value normalDistribution(Lowering &b, Value x, VectorType type) {
   Value scaled = b.mul(x, b.splat(1 / std::numbers::sqrt2, type));
@@ -40,56 +29,9 @@ Value normalDistribution(Lowering &b, Value x, VectorType type) {
 
 } // namespace
 
-Value concatenate(Lowering &b, OperandRange segments, Value mask, OperandRange defaults) {
-  std::vector<const void *> key;
-  for (Value value : segments)
-    key.push_back(value.getAsOpaquePointer());
-  key.push_back(mask.getAsOpaquePointer());
-  for (Value value : defaults)
-    key.push_back(value.getAsOpaquePointer());
-  Value &result = b.concatenations[key];
-  if (result)
-    return result;
-  if (!mask && segments.size() == 1)
-    return result = b.memory(segments[0]);
-  int64_t count = shapeOf(b.memory(segments[0]))[0], width = 0;
-  for (Value segment : segments)
-    width += shapeOf(b.memory(segment))[1];
-  result = b.allocateF32({count, width});
-  Values masked;
-  for (size_t f = 0; mask && f < segments.size(); ++f)
-    masked.push_back(b.isMasked(b.memory(mask), f));
-  b.rows(count, width, [&](Value i) {
-    int64_t from = 0;
-    for (auto [f, value] : llvm::enumerate(segments)) {
-      Value segment = b.memory(value);
-      int64_t size = shapeOf(segment)[1];
-      auto put = [&](Value source, ValueRange row) {
-        b.vectors(size, [&](Value column, VectorType type) {
-          Values at(row);
-          at.push_back(column);
-          b.store(b.loadVector(type, source, at), result, {i, b.add(column, b.index(from))});
-        });
-      };
-      if (mask)
-        b.ifThen(
-            masked[f], [&] { put(b.memory(defaults[f]), {}); }, [&] { put(segment, i); });
-      else
-        put(segment, i);
-      from += size;
-    }
-  });
-  return result;
-}
-
-LogicalResult lower(Lowering &b, SegmentLinearOp op) {
-  Value input = concatenate(b, op.getSegments(), op.getMask(), op.getDefaults());
-  linear(b, input, b.memory(op.getWeight()), b.memory(op.getBias()), b.define(op.getResult()));
-  return success();
-}
-
 LogicalResult lower(Lowering &b, LinearOp op) {
-  linear(b, b.memory(op.getInput()), b.memory(op.getWeight()), b.memory(op.getBias()), b.define(op.getResult()));
+  b.product(b.memory(op.getInput()), false, b.memory(op.getWeight()), false, b.define(op.getResult()),
+            /*accumulate=*/false, {b.memory(op.getBias()), op.getRelu()});
   return success();
 }
 

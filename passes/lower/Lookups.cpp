@@ -12,6 +12,10 @@ namespace {
 template <class Op> void unlessMasked(Lowering &b, Op op, Value result, llvm::function_ref<void()> visible) {
   if (!op.getMask())
     return visible();
+  if (b.zerosAreSkipped(op.getResult()))
+    return b.ifThen(
+        b.compare(arith::CmpIPredicate::eq, b.load(b.memory(op.getMask()), b.index(*op.getFeature())), b.integer(0, 8)),
+        visible);
   b.ifThen(
       b.isMasked(b.memory(op.getMask()), *op.getFeature()), [&] { b.fill(result, 0); }, visible);
 }

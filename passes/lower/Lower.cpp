@@ -52,6 +52,7 @@ LogicalResult Lowering::run() {
   if (!source.getBody().hasOneBlock())
     return source.emitOpError("must be one block of ops to be lowered");
   buildSignature();
+  findInPlace();
   for (Operation &op : source.getBody().front().without_terminator()) {
     // The op's name goes with its place in the spec, so that a plan of memory can say whose a buffer is.
     setLoc(NameLoc::get(getStringAttr(op.getName().stripDialect()), op.getLoc()));
@@ -88,6 +89,36 @@ void Lowering::buildSignature() {
       resultMemory.try_emplace(value, target.getArgument(next++));
 }
 
+// A lookup whose result only one first layer and its weight's gradient read, at one place.
+void Lowering::findInPlace() {
+  source.walk([&](SegmentLinearOp layer) {
+    if (!layer.getMask() && layer.getSegments().size() == 1)
+      return;
+    auto readsTheSame = [&](Operation *user) {
+      auto same = [&](auto other) {
+        return other.getSegments() == layer.getSegments() && other.getMask() == layer.getMask() &&
+               other.getDefaults() == layer.getDefaults() && other.getSkipMasked() == layer.getSkipMasked();
+      };
+      if (auto other = dyn_cast<SegmentLinearOp>(user))
+        return same(other);
+      auto gradient = dyn_cast<SegmentWeightGradOp>(user);
+      return gradient && same(gradient);
+    };
+    for (auto [f, segment] : llvm::enumerate(layer.getSegments())) {
+      Operation *op = segment.getDefiningOp();
+      bool fits =
+          op && llvm::TypeSwitch<Operation *, bool>(op)
+                    .Case<LookupOp, PooledLookupOp>([&](auto lookup) {
+                      return lookup.getMask() == layer.getMask() && (!layer.getMask() || *lookup.getFeature() == f);
+                    })
+                    .Case([&](DenseOp) { return !layer.getMask(); })
+                    .Default([](Operation *) { return false; });
+      if (fits && llvm::all_of(op->getUsers(), readsTheSame) && llvm::count(layer.getSegments(), segment) == 1)
+        inPlace.try_emplace(segment, layer, f);
+    }
+  });
+}
+
 LogicalResult Lowering::finish() {
   Operation *terminator = source.getBody().front().getTerminator();
   setLoc(terminator->getLoc());
@@ -114,8 +145,29 @@ Value Lowering::define(Value tensor) {
   Value &place = buffers[tensor];
   if (Value given = resultMemory.lookup(tensor))
     return place = given;
+  if (auto found = inPlace.find(tensor); found != inPlace.end()) {
+    auto [layer, f] = found->second;
+    SideBySide &input =
+        sideBySide(*this, layer.getSegments(), layer.getMask(), layer.getDefaults(), layer.getSkipMasked());
+    return place =
+               columnsOf(input.memory, getAsOpFoldResult(input.columns.from[f]), getIndexAttr(input.columns.widths[f]));
+  }
   MemRefType type = memoryType(tensor.getType());
   return place = allocate(type.getShape(), type.getElementType());
+}
+
+Value Lowering::defineOnto(Value tensor, Value onto) {
+  if (!onto)
+    return define(tensor);
+  // Products own their results; others may be parts or other names of memory that something else reads.
+  bool owned = onto.hasOneUse() && isa_and_present<MatmulOp, SegmentWeightGradOp>(onto.getDefiningOp());
+  if (owned && !resultMemory.contains(tensor) && !resultMemory.contains(onto)) {
+    alias(tensor, memory(onto));
+    return memory(onto);
+  }
+  Value fresh = define(tensor);
+  copy(memory(onto), fresh);
+  return fresh;
 }
 
 bool Lowering::isFinal(Value memory) const {
@@ -148,8 +200,9 @@ FailureOr<Value> Lowering::update(OpResult result, Value old) {
   return memory(old);
 }
 
-void Lowering::product(Value a, bool transposeA, Value b, bool transposeB, Value c, bool accumulate) {
-  buildProduct(*this, getLoc(), a, transposeA, b, transposeB, c, accumulate);
+void Lowering::product(Value a, bool transposeA, Value b, bool transposeB, Value c, bool accumulate,
+                       const Epilogue &epilogue) {
+  buildProduct(*this, getLoc(), a, transposeA, b, transposeB, c, accumulate, epilogue);
 }
 
 Value Lowering::isMasked(Value mask, int64_t feature) {

@@ -7,7 +7,9 @@
 
 #include "dialect/Tower.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "passes/Products.h"
 #include "passes/lower/Emitter.h"
+#include "passes/lower/Segments.h"
 
 #include <map>
 #include <vector>
@@ -40,6 +42,17 @@ public:
   /// function returns the result as its update, else a copy. Fails if a later op reads an argument's old value.
   mlir::FailureOr<Value> update(mlir::OpResult result, Value old);
 
+  /// Memory for a result to which something will be added, holding `onto` if it is not null: onto's own where nothing
+  /// else reads it.
+  Value defineOnto(Value tensor, Value onto);
+  /// Whether a value is computed where the first layer that reads it wants it.
+  bool isInPlace(Value tensor) const { return inPlace.contains(tensor); }
+  /// Whether nothing reads the zeros of a masked feature's lookup.
+  bool zerosAreSkipped(Value tensor) const {
+    SegmentLinearOp layer = inPlace.lookup(tensor).first;
+    return layer && layer.getSkipMasked();
+  }
+
   /// Whether the caller gives memory for a value.
   bool isResult(Value tensor) const { return resultMemory.contains(tensor); }
 
@@ -47,8 +60,9 @@ public:
   Value allocate(llvm::ArrayRef<int64_t> shape, mlir::Type element);
   Value allocateF32(llvm::ArrayRef<int64_t> shape) { return allocate(shape, getF32Type()); }
 
-  /// C = op(A) op(B), or C += op(A) op(B).
-  void product(Value a, bool transposeA, Value b, bool transposeB, Value c, bool accumulate);
+  /// C = op(A) op(B), or C += op(A) op(B); then the epilogue.
+  void product(Value a, bool transposeA, Value b, bool transposeB, Value c, bool accumulate,
+               const Epilogue &epilogue = {});
   void fill(Value memory, double value);
   void copy(Value from, Value to);
   /// to[i] = value(operands at i, to's type) for contiguous or strided matrices, vectors and scalars of f32.
@@ -60,15 +74,18 @@ public:
 
   void callRuntime(mlir::func::FuncOp function, ValueRange arguments);
 
-  /// The first layer's input, segments side by side, made once for all its uses.
-  std::map<std::vector<const void *>, Value> concatenations;
+  /// Inputs of first layers, each made once for all its uses.
+  std::map<std::vector<const void *>, SideBySide> firstLayers;
 
 private:
   void buildSignature();
+  void findInPlace();
   mlir::LogicalResult finish();
 
   mlir::func::FuncOp source, target;
   llvm::DenseMap<Value, Value> buffers;
+  /// Segments that are computed in place, with their layer and their number in it.
+  llvm::DenseMap<Value, std::pair<SegmentLinearOp, unsigned>> inPlace;
   /// Memory that the caller gives for results, by the result's value: the first return of each.
   llvm::DenseMap<Value, Value> resultMemory;
 };
@@ -90,13 +107,15 @@ LogicalResult lower(Lowering &b, DenseOp op);
 LogicalResult lower(Lowering &b, LookupOp op);
 LogicalResult lower(Lowering &b, PooledLookupOp op);
 // Layers.cpp
-LogicalResult lower(Lowering &b, SegmentLinearOp op);
 LogicalResult lower(Lowering &b, LinearOp op);
 LogicalResult lower(Lowering &b, ActivateOp op);
 LogicalResult lower(Lowering &b, NormalizeOp op);
 LogicalResult lower(Lowering &b, StackOp op);
-/// The segments side by side: rows x (their widths together).
-Value concatenate(Lowering &b, mlir::OperandRange segments, Value mask, mlir::OperandRange defaults);
+// Segments.cpp
+LogicalResult lower(Lowering &b, SegmentLinearOp op);
+LogicalResult lower(Lowering &b, SegmentWeightGradOp op);
+LogicalResult lower(Lowering &b, SegmentInputGradOp op);
+LogicalResult lower(Lowering &b, SegmentDefaultGradOp op);
 // Losses.cpp
 LogicalResult lower(Lowering &b, InBatchSoftmaxOp op);
 LogicalResult lower(Lowering &b, InBatchSoftmaxGradOp op);
@@ -112,9 +131,6 @@ LogicalResult lower(Lowering &b, ColumnSumOp op);
 LogicalResult lower(Lowering &b, SliceRowsOp op);
 LogicalResult lower(Lowering &b, ActivateGradOp op);
 LogicalResult lower(Lowering &b, NormalizeGradOp op);
-LogicalResult lower(Lowering &b, SegmentWeightGradOp op);
-LogicalResult lower(Lowering &b, SegmentInputGradOp op);
-LogicalResult lower(Lowering &b, SegmentDefaultGradOp op);
 // Rows.cpp
 LogicalResult lower(Lowering &b, SumRowsOp op);
 // Optimizers.cpp

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
 #include "mlir/Parser/Parser.h"
+#include "passes/Pipelines.h"
 #include "test/differential/Checks.h"
 
 #include <sstream>
@@ -65,7 +66,10 @@ public:
   void run() {
     std::map<std::string, Tensor> before = evaluateModule(*model.gradient);
     differentiation(before);
-    for (const char *pipeline : {"canonicalize", "cse", "canonicalize,cse"}) {
+    std::vector<std::string> pipelines{"canonicalize", "cse", "canonicalize,cse", "tower-fuse-phase"};
+    for (StringRef optimization : optimizations())
+      pipelines.push_back("tower-" + optimization.str());
+    for (const std::string &pipeline : pipelines) {
       OwningOpRef<ModuleOp> copy = model.gradient->clone();
       if (!runPipeline(*copy, pipeline, coverage))
         failures.push_back(std::string(pipeline) + " failed: " + model.takeMessages());

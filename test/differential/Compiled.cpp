@@ -38,7 +38,9 @@ Compiled::Compiled(TestModel &model, Coverage &coverage, Failures &failures) {
     return;
   ManifestWriter manifest(*model.spec, *module, {target.triple, target.cpu});
   auto plan = [&](OpPassManager &manager) { addPlanPhase(manager, target.vectorWidth); };
-  if (!phase("differentiate", addDifferentiatePhase) || !phase("lower", addLowerPhase) || !phase("plan", plan))
+  auto fuse = [](OpPassManager &manager) { addFusePhase(manager); };
+  if (!phase("differentiate", addDifferentiatePhase) || !phase("fuse", fuse) || !phase("lower", addLowerPhase) ||
+      !phase("plan", plan))
     return;
   std::map<std::string, int64_t> arenas = arenaBytes(*module);
   if (!phase("convert", addLLVMPhase))
@@ -92,6 +94,7 @@ std::vector<std::string> differential::pipelinePasses() {
   PassManager manager(&context);
   addBuildPhase(manager);
   addDifferentiatePhase(manager);
+  addFusePhase(manager);
   addLowerPhase(manager);
   addPlanPhase(manager, nativeTarget().vectorWidth);
   addLLVMPhase(manager);

@@ -3,6 +3,7 @@
 #include "test/differential/Coverage.h"
 #include "dialect/Tower.h"
 #include "mlir/IR/BuiltinOps.h"
+#include "passes/Pipelines.h"
 #include "test/differential/Compiled.h"
 #include "test/differential/Expected.h"
 
@@ -44,6 +45,9 @@ void Coverage::expectAll() {
     expect("pass", pass);
   for (const char *what : expectedCases)
     expect("case", what);
+  for (StringRef optimization : optimizations())
+    for (bool applied : {true, false})
+      expect(applied ? "applied" : "declined", optimization.str());
 }
 
 void Coverage::countSpec(const google::protobuf::Message &message) {
@@ -80,7 +84,9 @@ void Coverage::merge(const Coverage &model) {
 int Coverage::print(std::ostream &os, int minimum) const {
   int below = 0;
   for (const auto &[key, count] : counts) {
-    bool low = count < minimum;
+    // Twice as often: a decision has more ways to be wrong.
+    bool decision = key.first == "applied" || key.first == "declined";
+    bool low = count < (decision ? 2 * minimum : minimum);
     below += low;
     os << std::left << std::setw(12) << key.first << std::setw(56) << key.second << std::right << std::setw(6) << count
        << (low ? "  too few" : "") << "\n";

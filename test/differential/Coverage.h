@@ -5,6 +5,7 @@
 #define TEST_DIFFERENTIAL_COVERAGE_H
 
 #include "frontend/model.pb.h"
+#include "llvm/ADT/StringRef.h"
 
 #include <map>
 #include <set>
@@ -27,6 +28,11 @@ public:
   void countPass(const std::string &argument) { seen("pass", argument); }
   /// An op whose adjoint was compared alone.
   void countAdjoint(const std::string &op) { seen("adjoint", op); }
+  /// What an optimization, called by its pass's flag, decided.
+  void countDecision(llvm::StringRef pass, bool applied) {
+    if (pass.consume_front("tower-"))
+      seen(applied ? "applied" : "declined", pass.str());
+  }
   /// Anything else worth to happen, by what it is.
   void countCase(const std::string &what) { seen("case", what); }
 

@@ -4,6 +4,7 @@
 #ifndef TEST_DIFFERENTIAL_TESTMODEL_H
 #define TEST_DIFFERENTIAL_TESTMODEL_H
 
+#include "frontend/Explain.h"
 #include "frontend/ModelReader.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
@@ -30,6 +31,7 @@ public:
   oracle::Dice dice;
   std::optional<Spec> spec;
   mlir::MLIRContext context;
+  Explanation explanation{context}; ///< What optimizations decided.
   std::unique_ptr<rt::Dataset> data;
   mlir::OwningOpRef<mlir::ModuleOp> dataflow; ///< After the build step.
   mlir::OwningOpRef<mlir::ModuleOp> gradient; ///< Differentiated, nothing else.

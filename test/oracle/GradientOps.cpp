@@ -35,10 +35,13 @@ LogicalResult oracle::evaluateOp(MatmulOp op, Environment &env) {
   Tensor &result = env.create(op.getResult());
   int64_t inner = op.getTransposeLhs() ? a.extent(0) : a.extent(1);
   for (int64_t i = 0; i < result.extent(0); ++i)
-    for (int64_t n = 0; n < result.extent(1); ++n)
+    for (int64_t n = 0; n < result.extent(1); ++n) {
+      double sum = op.getOnto() ? env[op.getOnto()].at(i, n) : 0;
       for (int64_t j = 0; j < inner; ++j)
-        result.at(i, n) +=
-            (op.getTransposeLhs() ? a.at(j, i) : a.at(i, j)) * (op.getTransposeRhs() ? b.at(n, j) : b.at(j, n));
+        sum += (op.getTransposeLhs() ? a.at(j, i) : a.at(i, j)) * (op.getTransposeRhs() ? b.at(n, j) : b.at(j, n));
+      bool open = !op.getGate() || env[op.getGate()].at(i, n) > 0;
+      result.at(i, n) = open ? sum : 0;
+    }
   return success();
 }
 
@@ -111,9 +114,14 @@ LogicalResult oracle::evaluateOp(SegmentWeightGradOp op, Environment &env) {
     const Tensor &segment = env[value];
     bool masked = isMasked(env, op.getMask(), f);
     for (int64_t j = 0; j < segment.extent(1); ++j, ++row)
-      for (int64_t i = 0; i < dy.extent(0); ++i)
-        for (int64_t n = 0; n < dy.extent(1); ++n)
-          result.at(row, n) += (masked ? env[op.getDefaults()[f]].reals[j] : segment.at(i, j)) * dy.at(i, n);
+      for (int64_t n = 0; n < dy.extent(1); ++n) {
+        double sum = op.getOnto() ? env[op.getOnto()].at(row, n) : 0;
+        if (masked)
+          sum += env[op.getDefaults()[f]].reals[j] * env[op.getSums()].reals[n];
+        for (int64_t i = 0; !masked && i < dy.extent(0); ++i)
+          sum += segment.at(i, j) * dy.at(i, n);
+        result.at(row, n) = sum;
+      }
   }
   return success();
 }

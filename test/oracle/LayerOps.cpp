@@ -25,7 +25,7 @@ LogicalResult oracle::evaluateOp(SegmentLinearOp op, Environment &env) {
         for (int64_t j = 0; j < segment.extent(1); ++j, ++row)
           sum += (masked ? env[op.getDefaults()[f]].reals[j] : segment.at(i, j)) * weight.at(row, n);
       }
-      y.at(i, n) = sum;
+      y.at(i, n) = op.getRelu() ? std::max(sum, 0.0) : sum;
     }
   return success();
 }
@@ -38,7 +38,7 @@ LogicalResult oracle::evaluateOp(LinearOp op, Environment &env) {
       double sum = op.getBias() ? env[op.getBias()].reals[n] : 0.0;
       for (int64_t j = 0; j < x.extent(1); ++j)
         sum += x.at(i, j) * weight.at(j, n);
-      y.at(i, n) = sum;
+      y.at(i, n) = op.getRelu() ? std::max(sum, 0.0) : sum;
     }
   return success();
 }

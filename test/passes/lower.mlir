@@ -61,8 +61,8 @@ func.func @draws(%table: tensor<800x20xf32>, %offsets: tensor<?xi64>, %values: t
 // The bias comes first, then the product is added; segments are put side by side once for both products with them.
 // CHECK-LABEL: @first_layer
 // CHECK: %[[X:.*]] = memref.alloc() {alignment = 64 : i64} : memref<8x20xf32>
-// CHECK: vector.store %{{.*}}, %arg6
 // CHECK: linalg.matmul {{.*}}ins(%[[X]], %arg2 : memref<8x20xf32>, memref<20x32xf32>) outs(%arg6 : memref<8x32xf32>)
+// CHECK: linalg.generic {{.*}}ins(%arg3 : memref<32xf32>) outs(%arg6 : memref<8x32xf32>)
 // CHECK-NOT: memref.alloc
 // CHECK: linalg.matmul {{.*}}tower.overwrite{{.*}} ins(%[[X]], %arg4 : memref<8x20xf32>, memref<8x32xf32>) outs(%arg5 : memref<20x32xf32>)
 func.func @first_layer(%x: tensor<8x16xf32>, %y: tensor<8x4xf32>, %w: tensor<20x32xf32>, %b: tensor<32xf32>, %dy: tensor<8x32xf32>)
@@ -72,6 +72,29 @@ func.func @first_layer(%x: tensor<8x16xf32>, %y: tensor<8x4xf32>, %w: tensor<20x
   %dw = tower.segment_weight_grad(%x, %y) gradient(%dy)
     : (tensor<8x16xf32>, tensor<8x4xf32>, tensor<8x32xf32>) -> tensor<20x32xf32>
   return %dw, %z : tensor<20x32xf32>, tensor<8x32xf32>
+}
+
+// -----
+
+// Where masked features are skipped, a lookup writes to where the visible ones before it end, and products have the
+// extent that the mask leaves.
+// CHECK-LABEL: @skip_masked
+// CHECK: %[[BIT0:.*]] = memref.load %arg3[%c0]
+// CHECK: %[[HIDDEN0:.*]] = arith.cmpi ne, %[[BIT0]]
+// CHECK: %[[FROM1:.*]] = arith.select %[[HIDDEN0]], %c0, %c16
+// CHECK: %[[END1:.*]] = arith.addi %[[FROM1]], %c4
+// CHECK: %[[TOTAL:.*]] = arith.select %{{.*}}, %[[FROM1]], %[[END1]]
+// CHECK: %[[X:.*]] = memref.alloc() {alignment = 64 : i64} : memref<8x20xf32>
+// CHECK: %[[V:.*]] = memref.subview %[[X]][0, 0] [8, %[[TOTAL]]]
+// CHECK: %[[W:.*]] = memref.subview %{{.*}}[0, 0] [%[[TOTAL]], 32]
+// CHECK: linalg.matmul {{.*}}ins(%[[V]], %[[W]]
+// CHECK: linalg.generic
+func.func @skip_masked(%t: tensor<59x16xf32>, %ids: tensor<?xi32>, %rows: tensor<8xi32>, %m: tensor<2xi1>, %y: tensor<8x4xf32>,
+                       %dx: tensor<16xf32>, %dy: tensor<4xf32>, %w: tensor<20x32xf32>) -> tensor<8x32xf32> {
+  %x = tower.lookup %t, %ids[%rows] unless(%m) feature(0) : (tensor<59x16xf32>, tensor<?xi32>, tensor<8xi32>, tensor<2xi1>) -> tensor<8x16xf32>
+  %z = tower.segment_linear(%x, %y) mask(%m, %dx, %dy) skip_masked weight(%w)
+    : (tensor<8x16xf32>, tensor<8x4xf32>, tensor<2xi1>, tensor<16xf32>, tensor<4xf32>, tensor<20x32xf32>) -> tensor<8x32xf32>
+  return %z : tensor<8x32xf32>
 }
 
 // -----

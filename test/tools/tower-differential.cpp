@@ -4,6 +4,7 @@
 // what disagreed, with the command that repeats it, and how often everything occurred.
 #include "mlir/Transforms/Passes.h"
 #include "passes/Passes.h"
+#include "passes/Pipelines.h"
 #include "test/differential/Checks.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/TargetSelect.h"
@@ -66,6 +67,8 @@ private:
         checkPasses(model, coverage, failures);
       if (model.gradient && (only.empty() || only == "compiled"))
         checkCompiled(model, coverage, failures);
+      for (const Decision &decision : model.explanation.decisions())
+        coverage.countDecision(decision.pass, decision.applied);
       if (kept && model.gradient) {
         std::string text;
         llvm::raw_string_ostream(text) << *model.gradient;
@@ -99,5 +102,6 @@ int main(int argc, char **argv) {
   llvm::InitializeNativeTargetAsmPrinter();
   mlir::registerTransformsPasses();
   registerTowerPasses();
+  registerTowerPipelines();
   return Run().run();
 }

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+#include "frontend/Explain.h"
+#include "mlir/IR/Remarks.h"
+#include "passes/Decision.h"
+#include "llvm/ADT/MapVector.h"
+#include "llvm/Support/Format.h"
+
+using namespace mlir;
+using namespace tower;
+
+namespace {
+
+class Collector : public remark::detail::MLIRRemarkStreamerBase {
+public:
+  explicit Collector(std::vector<Decision> &decisions) : decisions(decisions) {}
+
+  void streamOptimizationRemark(const remark::detail::Remark &remark) override {
+    Decision decision{};
+    decision.pass = remark.getCategoryName().str();
+    decision.op = remark.getRemarkName().str();
+    if (auto place = remark.getLocation()->findInstanceOf<FileLineColLoc>())
+      decision.place = std::to_string(place.getLine()) + ":" + std::to_string(place.getColumn());
+    decision.applied = remark.getRemarkType() == llvm::remarks::Type::Passed;
+    for (const auto &argument : remark.getArgs()) {
+      if (argument.key == kOperationsBefore)
+        decision.operationsBefore = argument.val;
+      else if (argument.key == kOperationsAfter)
+        decision.operationsAfter = argument.val;
+      else if (argument.key == kBytesBefore)
+        decision.bytesBefore = argument.val;
+      else if (argument.key == kBytesAfter)
+        decision.bytesAfter = argument.val;
+      else if (argument.key == "Remark" || argument.key == "Reason")
+        decision.what += argument.val;
+      else
+        decision.what += (decision.what.empty() ? "" : ", ") + argument.key + " " + argument.val;
+    }
+    decisions.push_back(std::move(decision));
+  }
+
+private:
+  std::vector<Decision> &decisions;
+};
+
+/// "12.3 M" of "12345678".
+std::string shortNumber(const std::string &digits) {
+  if (digits.empty() || digits.size() < 4)
+    return digits;
+  static const char *units[] = {"", " k", " M", " G", " T", " P"};
+  double number = std::stod(digits);
+  int unit = 0;
+  for (; number >= 999.5 && unit < 5; ++unit)
+    number /= 1000;
+  std::string text;
+  llvm::raw_string_ostream(text) << llvm::format(number < 9.995   ? "%.2f"
+                                                 : number < 99.95 ? "%.1f"
+                                                                  : "%.0f",
+                                                 number)
+                                 << units[unit];
+  return text;
+}
+
+std::string change(const std::string &before, const std::string &after) {
+  if (before.empty() || before == after)
+    return before.empty() ? "" : "same";
+  return shortNumber(before) + " -> " + shortNumber(after);
+}
+
+} // namespace
+
+Explanation::Explanation(MLIRContext &context) {
+  // `all` alone enables none of them.
+  remark::RemarkCategories categories{".*", ".*", ".*", ".*", ".*"};
+  [[maybe_unused]] LogicalResult enabled = remark::enableOptimizationRemarks(
+      context, std::make_unique<Collector>(all), std::make_unique<remark::RemarkEmittingPolicyAll>(), categories);
+  assert(succeeded(enabled) && "a context has one collector of remarks");
+}
+
+void Explanation::print(llvm::raw_ostream &os) const {
+  using Row = std::vector<std::string>;
+  llvm::MapVector<StringRef, std::map<Row, int>> tables; // rows of a pass, with their number
+  llvm::MapVector<StringRef, std::vector<Row>> order;
+  for (const Decision &d : all) {
+    Row row{d.op,
+            d.place,
+            d.applied ? "yes" : "no",
+            d.what,
+            change(d.operationsBefore, d.operationsAfter),
+            change(d.bytesBefore, d.bytesAfter)};
+    if (tables[d.pass][row]++ == 0)
+      order[d.pass].push_back(row);
+  }
+  for (auto &[name, rows] : order) {
+    StringRef pass = name;
+    pass.consume_front("tower-");
+    os << pass << "\n";
+    rows.insert(rows.begin(), {"op", "spec", "done", "what or why", "operations", "bytes"});
+    std::vector<size_t> widths(6);
+    for (const Row &row : rows)
+      for (size_t i = 0; i < row.size(); ++i)
+        widths[i] = std::max(widths[i], row[i].size());
+    for (const Row &row : rows) {
+      std::string line;
+      for (size_t i = 0; i < row.size(); ++i)
+        line += "  " + row[i] + std::string(widths[i] - row[i].size(), ' ');
+      if (int number = tables[name].count(row) ? tables[name].at(row) : 1; number > 1)
+        line += "  (" + std::to_string(number) + " times)";
+      os << StringRef(line).rtrim() << "\n";
+    }
+    os << "\n";
+  }
+}

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// What the optimizations of a compilation decided, as tables (towerc --explain).
+#ifndef TOWERC_FRONTEND_EXPLAIN_H
+#define TOWERC_FRONTEND_EXPLAIN_H
+
+#include "mlir/IR/MLIRContext.h"
+#include "llvm/Support/raw_ostream.h"
+
+#include <string>
+#include <vector>
+
+namespace tower {
+
+/// One decision of one pass about one op.
+struct Decision {
+  std::string pass, op, place; ///< Place: line:column of the spec.
+  std::string what;            ///< What was done, or why nothing was.
+  bool applied;
+  std::string operationsBefore, operationsAfter, bytesBefore, bytesAfter; ///< Empty where the pass does not say.
+};
+
+/// Collects the remarks of all passes that run in a context.
+class Explanation {
+public:
+  /// Must outlive the context's passes.
+  explicit Explanation(mlir::MLIRContext &context);
+
+  const std::vector<Decision> &decisions() const { return all; }
+  /// One table a pass, in the order in which they ran. Decisions that differ in nothing are one line with their number.
+  void print(llvm::raw_ostream &os) const;
+
+private:
+  std::vector<Decision> all;
+};
+
+} // namespace tower
+
+#endif
