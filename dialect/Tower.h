@@ -25,4 +25,20 @@
 #define GET_OP_CLASSES
 #include "dialect/TowerOps.h.inc"
 
+namespace tower {
+
+/// The bound of a tensor whose rows are counted at run time; null for any other type.
+inline BoundAttr boundOf(mlir::Type type) {
+  auto tensor = mlir::dyn_cast<mlir::RankedTensorType>(type);
+  return tensor ? mlir::dyn_cast_or_null<BoundAttr>(tensor.getEncoding()) : BoundAttr();
+}
+
+/// A tensor's rows; with a #tower.bound the most that it can have.
+inline int64_t mostRows(mlir::Type type) {
+  BoundAttr bound = boundOf(type);
+  return bound ? bound.getRows() : mlir::cast<mlir::RankedTensorType>(type).getDimSize(0);
+}
+
+} // namespace tower
+
 #endif

@@ -21,7 +21,8 @@ static RowGradientType rowGradientOf(Value table) {
 
 static Value columnSum(OpBuilder &builder, Location loc, Value gradient) {
   auto type = cast<RankedTensorType>(gradient.getType());
-  return ColumnSumOp::create(builder, loc, type.clone({type.getDimSize(1)}), gradient);
+  auto sum = RankedTensorType::get({type.getDimSize(1)}, type.getElementType());
+  return ColumnSumOp::create(builder, loc, sum, gradient);
 }
 
 // What a layer's gradient is in front of the ReLU that it ends with, if it does.
@@ -114,10 +115,18 @@ SmallVector<Value> StackOp::adjoint(OpBuilder &builder, ValueRange gradients, Ne
   return result;
 }
 
+SmallVector<Value> ExpandRowsOp::adjoint(OpBuilder &builder, ValueRange gradients, Needed needed) {
+  SmallVector<Value> result(getNumOperands());
+  if (needed(getInput()))
+    result[0] =
+        SumEqualRowsOp::create(builder, getLoc(), getInput().getType(), gradients[0], getDistinct(), getInverse());
+  return result;
+}
+
 SmallVector<Value> InBatchSoftmaxOp::adjoint(OpBuilder &builder, ValueRange gradients, Needed needed) {
   auto op = InBatchSoftmaxGradOp::create(builder, getLoc(), getQuery().getType(), getItem().getType(), gradients[0],
                                          getLse(), getQuery(), getItem(), getIds(), getLogQ(), getWeights(),
-                                         getQueryIds(), getTemperatureAttr());
+                                         getQueryIds(), getPositives(), getCounts(), getTemperatureAttr());
   SmallVector<Value> result(getNumOperands());
   if (needed(getQuery()))
     result[0] = op.getQueryGradient();

@@ -108,6 +108,26 @@ def Tower_TakeOp : Tower_Op<"take", [Pure]> {
   let hasVerifier = 1;
 }
 
+def Tower_DistinctOp : Tower_Op<"distinct", [Pure, AllTypesMatch<["rows", "inverse"]>,
+                                             AllTypesMatch<["distinct", "counts"]>]> {
+  let summary = "The distinct rows of a batch";
+  let description = [{
+    `distinct` are the rows in the order of their first appearance, `inverse[i]` is the place of rows[i] among them, and
+    `counts[u]` how often distinct row u occurs.
+
+    ```mlir
+    func.func @example(%rows: tensor<8xi32>) {
+      %distinct, %inverse, %counts = tower.distinct %rows : tensor<8xi32> -> tensor<?xi32, #tower.bound<8>>
+      return
+    }
+    ```
+  }];
+  let arguments = (ins I32Vector:$rows);
+  let results = (outs I32Vector:$distinct, I32Vector:$inverse, I32Vector:$counts);
+  let assemblyFormat = "$rows attr-dict `:` type($rows) `->` type($distinct)";
+  let hasVerifier = 1;
+}
+
 // ---- Features ----------------------------------------------------------------------------------------------------------
 
 def Tower_LookupOp : Tower_Op<"lookup", [Pure, DeclareOpInterfaceMethods<Tower_Differentiable>]> {

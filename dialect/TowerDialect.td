@@ -47,6 +47,19 @@ def Tower_RowGradientType : TypeDef<Tower_Dialect, "RowGradient"> {
   let hasCustomAssemblyFormat = 1;
 }
 
+def Tower_BoundAttr : AttrDef<Tower_Dialect, "Bound"> {
+  let mnemonic = "bound";
+  let summary = "The most rows that a tensor can have whose first extent is known when the step runs";
+  let description = [{
+    The encoding of a tensor whose rows were counted at run time, as by `tower.distinct`. The value carries its extent; its
+    memory is planned for the bound, and loops run to the extent.
+
+    Example: `tensor<?x128xf32, #tower.bound<1024>>`
+  }];
+  let parameters = (ins "int64_t":$rows);
+  let assemblyFormat = "`<` $rows `>`";
+}
+
 class Tower_Scalar<Type element, string build> : Type<0DTensorOf<[element]>.predicate, 0DTensorOf<[element]>.summary,
                                                      "::mlir::RankedTensorType">,
                                                  BuildableType<"::mlir::RankedTensorType::get({}, " # build # ")">;

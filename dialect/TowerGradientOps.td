@@ -112,6 +112,23 @@ def Tower_SliceRowsOp : Tower_Op<"slice_rows", [Pure]> {
   let hasVerifier = 1;
 }
 
+def Tower_SumEqualRowsOp : Tower_Op<"sum_equal_rows", [Pure]> {
+  let summary = "Back through tower.expand_rows: result[u] = sum of the rows i with inverse[i] = u";
+  let description = [{
+    ```mlir
+    func.func @example(%dy: tensor<8x32xf32>, %distinct: tensor<?xi32, #tower.bound<8>>, %inverse: tensor<8xi32>) {
+      %dx = tower.sum_equal_rows %dy of %distinct[%inverse]
+        : (tensor<8x32xf32>, tensor<?xi32, #tower.bound<8>>, tensor<8xi32>) -> tensor<?x32xf32, #tower.bound<8>>
+      return
+    }
+    ```
+  }];
+  let arguments = (ins F32Matrix:$input, I32Vector:$distinct, I32Vector:$inverse);
+  let results = (outs F32Matrix:$result);
+  let assemblyFormat = "$input `of` $distinct `[` $inverse `]` attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+
 def Tower_ActivateGradOp : Tower_Op<"activate_grad", [Pure, SameOperandsAndResultType]> {
   let summary = "Back through an activation";
   let description = [{

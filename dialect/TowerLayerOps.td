@@ -110,6 +110,25 @@ def Tower_StackOp : Tower_Op<"stack", [Pure, DeclareOpInterfaceMethods<Tower_Dif
   let hasVerifier = 1;
 }
 
+def Tower_ExpandRowsOp : Tower_Op<"expand_rows", [Pure, DeclareOpInterfaceMethods<Tower_Differentiable>]> {
+  let summary = "From distinct rows back to all: result[i] = input[inverse[i]]";
+  let description = [{
+    `distinct` and `inverse` are of one tower.distinct.
+
+    ```mlir
+    func.func @example(%x: tensor<?x32xf32, #tower.bound<8>>, %distinct: tensor<?xi32, #tower.bound<8>>, %inverse: tensor<8xi32>) {
+      %all = tower.expand_rows %x of %distinct[%inverse]
+        : (tensor<?x32xf32, #tower.bound<8>>, tensor<?xi32, #tower.bound<8>>, tensor<8xi32>) -> tensor<8x32xf32>
+      return
+    }
+    ```
+  }];
+  let arguments = (ins F32Matrix:$input, I32Vector:$distinct, I32Vector:$inverse);
+  let results = (outs F32Matrix:$result);
+  let assemblyFormat = "$input `of` $distinct `[` $inverse `]` attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+
 def Tower_PositionsOp : Tower_Op<"positions", [Pure]> {
   let summary = "0, 1, 2, ...: ids that are all different";
   let description = [{

@@ -185,9 +185,47 @@ LogicalResult StackOp::verify() {
   return same(*this, "the inputs' rows together", total, "the result's", result.getDimSize(0));
 }
 
+LogicalResult DistinctOp::verify() {
+  BoundAttr bound = boundOf(getDistinct().getType());
+  if (!bound)
+    return emitOpError("distinct rows need a #tower.bound");
+  return same(*this, "the bound", bound.getRows(), "the number of rows", rows(getRows()));
+}
+
+template <typename Op> static LogicalResult verifyExpansion(Op op, Value some, Value all) {
+  if (boundOf(some.getType()) != boundOf(op.getDistinct().getType()) || !boundOf(some.getType()))
+    return op.emitOpError("needs one #tower.bound of the distinct rows and of what belongs to them");
+  if (failed(same(op, "the width of distinct rows", columns(some), "that of all", columns(all))))
+    return failure();
+  return same(op, "the inverse's extent", rows(op.getInverse()), "the number of rows", rows(all));
+}
+
+LogicalResult ExpandRowsOp::verify() { return verifyExpansion(*this, getInput(), getResult()); }
+LogicalResult SumEqualRowsOp::verify() { return verifyExpansion(*this, getResult(), getInput()); }
+
+// Columns are distinct items that were counted at run time.
+template <typename Op> static LogicalResult verifyCounts(Op op) {
+  if (!op.getPositives() && !op.getCounts())
+    return success();
+  if (!op.getPositives() || !op.getCounts())
+    return op.emitOpError("needs both positives and counts, or neither");
+  if (op.getQueryIds())
+    return op.emitOpError(
+        "cannot tell positives of one query apart among distinct columns: query_ids needs columns that "
+        "are pairs");
+  if (!boundOf(op.getItem().getType()))
+    return op.emitOpError("counts are of columns with a #tower.bound");
+  for (Value perColumn : {op.getCounts(), op.getIds(), op.getLogQ()})
+    if (perColumn && boundOf(perColumn.getType()) != boundOf(op.getItem().getType()))
+      return op.emitOpError("counts, ids and log_q need the columns' bound");
+  return same(op, "the number of positives", rows(op.getPositives()), "that of queries", rows(op.getQuery()));
+}
+
 template <typename Op> static LogicalResult verifySoftmax(Op op) {
   int64_t n = rows(op.getQuery()), u = rows(op.getItem());
-  if (n > u)
+  if (failed(verifyCounts(op)))
+    return failure();
+  if (n > u && !op.getCounts())
     return op.emitOpError() << "has " << n << " queries but only " << u << " columns; row i's positive is column i";
   if (failed(same(op, "the queries' width", columns(op.getQuery()), "the items'", columns(op.getItem()))))
     return failure();

@@ -206,6 +206,8 @@ LogicalResult Compilation::run() {
   if (options.stage == Stage::Dataflow)
     return printModule();
   ManifestWriter manifest(spec, *module, {target->triple, target->cpu});
+  if (failed(phase("simplify", [&](OpPassManager &manager) { addSimplifyPhase(manager, options.disabled); })))
+    return failure();
   if (failed(phase("differentiate", addDifferentiatePhase)))
     return failure();
   if (options.stage == Stage::Gradient)

@@ -14,8 +14,7 @@ namespace {
 
 class Declarer {
 public:
-  Declarer(ModelOp model, OpBuilder &builder)
-      : model(model), builder(builder), training(model.training()) {}
+  Declarer(ModelOp model, OpBuilder &builder) : model(model), builder(builder), training(model.training()) {}
 
   SmallVector<std::string> run();
 

@@ -17,7 +17,11 @@ namespace tower {
 namespace {
 
 int64_t bytesOf(Value value) {
-  return cast<RankedTensorType>(value.getType()).getNumElements() * static_cast<int64_t>(sizeof(float));
+  auto type = cast<RankedTensorType>(value.getType());
+  int64_t elements = type.getRank() == 0 ? 1 : mostRows(type);
+  for (int64_t extent : type.getShape().drop_front(type.getRank() == 0 ? 0 : 1))
+    elements *= extent;
+  return elements * static_cast<int64_t>(sizeof(float));
 }
 
 struct FuseEpilogues : impl::FuseEpiloguesBase<FuseEpilogues> {

@@ -63,7 +63,10 @@ struct Optimization {
   StringRef name;
   std::unique_ptr<Pass> (*create)();
 };
-// In their order.
+// In their order, before differentiation and after it.
+constexpr Optimization kSimplifying[] = {
+    {"distinct-rows", [] { return createDistinctRows(); }},
+};
 constexpr Optimization kFusing[] = {
     {"skip-masked", [] { return createSkipMasked(); }},
     {"fuse-epilogues", [] { return createFuseEpilogues(); }},
@@ -71,15 +74,29 @@ constexpr Optimization kFusing[] = {
 } // namespace
 
 ArrayRef<StringRef> optimizations() {
-  static const SmallVector<StringRef> names(llvm::map_range(kFusing, [](const Optimization &o) { return o.name; }));
+  static const auto names = [] {
+    SmallVector<StringRef> all;
+    for (ArrayRef<Optimization> phase : {ArrayRef(kSimplifying), ArrayRef(kFusing)})
+      for (const Optimization &optimization : phase)
+        all.push_back(optimization.name);
+    return all;
+  }();
   return names;
 }
 
-void addFusePhase(OpPassManager &passes, ArrayRef<std::string> disabled) {
-  for (const Optimization &optimization : kFusing)
+static void addAll(OpPassManager &passes, ArrayRef<Optimization> phase, ArrayRef<std::string> disabled) {
+  for (const Optimization &optimization : phase)
     if (!llvm::is_contained(disabled, optimization.name))
       passes.addPass(optimization.create());
 }
+
+void addSimplifyPhase(OpPassManager &passes, ArrayRef<std::string> disabled) {
+  addAll(passes, kSimplifying, disabled);
+  // What was replaced goes.
+  passes.addPass(createCSEPass());
+}
+
+void addFusePhase(OpPassManager &passes, ArrayRef<std::string> disabled) { addAll(passes, kFusing, disabled); }
 
 void addLowerPhase(OpPassManager &passes) {
   passes.addPass(createLowerTower());
@@ -121,6 +138,9 @@ void registerTowerPipelines() {
   static PassPipelineRegistration<> build("tower-build-phase", "Declared model to dataflow", addBuildPhase);
   static PassPipelineRegistration<> differentiate("tower-differentiate-phase", "Write out the backward pass",
                                                   addDifferentiatePhase);
+  static PassPipelineRegistration<> simplify("tower-simplify-phase",
+                                             "All optimizations of the step before its gradient",
+                                             [](OpPassManager &passes) { addSimplifyPhase(passes); });
   static PassPipelineRegistration<> fuse("tower-fuse-phase", "All optimizations of the differentiated step",
                                          [](OpPassManager &passes) { addFusePhase(passes); });
   static PassPipelineRegistration<> lower("tower-lower-phase", "Dataflow to loops over memory", addLowerPhase);

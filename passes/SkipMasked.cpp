@@ -20,7 +20,7 @@ namespace tower {
 
 namespace {
 
-int64_t rowsOf(Value value) { return cast<RankedTensorType>(value.getType()).getDimSize(0); }
+int64_t rowsOf(Value value) { return mostRows(value.getType()); }
 int64_t columnsOf(Value value) { return cast<RankedTensorType>(value.getType()).getDimSize(1); }
 
 /// The share of features that a mask leaves visible.

@@ -51,7 +51,8 @@ LogicalResult lower(Lowering &b, ComplementOp op) {
 
 LogicalResult lower(Lowering &b, TakeOp op) {
   Value column = b.memory(op.getColumn()), rows = b.memory(op.getRows()), result = b.define(op.getResult());
-  b.rows(shapeOf(result)[0], 2, [&](Value i) { b.store(b.load(column, b.toIndex(b.load(rows, i))), result, i); });
+  b.rows(b.rowCount(op.getResult()), 2,
+         [&](Value i) { b.store(b.load(column, b.toIndex(b.load(rows, i))), result, i); });
   return mlir::success();
 }
 
@@ -64,7 +65,7 @@ LogicalResult lower(Lowering &b, PositionsOp op) {
 LogicalResult lower(Lowering &b, DenseOp op) {
   Value numbers = b.memory(op.getNumbers()), rows = b.memory(op.getRows()), result = b.define(op.getResult());
   Value mean = b.memory(op.getMean()), deviation = b.memory(op.getDeviation());
-  b.rows(shapeOf(result)[0], shapeOf(result)[1] * 8, [&](Value i) {
+  b.rows(b.rowCount(op.getResult()), shapeOf(result)[1] * 8, [&](Value i) {
     Value row = b.toIndex(b.load(rows, i));
     b.vectors(shapeOf(result)[1], [&](Value column, VectorType type) {
       Value x = b.loadVector(type, numbers, {row, column});

@@ -20,30 +20,34 @@ LogicalResult lower(Lowering &b, ScaleOp op) {
 }
 
 LogicalResult lower(Lowering &b, AddOp op) {
-  b.elementwise({b.memory(op.getLhs()), b.memory(op.getRhs())}, b.define(op.getResult()), 1,
-                [&](ValueRange values, VectorType) { return b.add(values[0], values[1]); });
+  b.elementwise(
+      {b.memory(op.getLhs()), b.memory(op.getRhs())}, b.define(op.getResult()), 1,
+      [&](ValueRange values, VectorType) { return b.add(values[0], values[1]); },
+      boundOf(op.getType()) ? b.rowCount(op.getResult()) : Value());
   return success();
 }
 
 LogicalResult lower(Lowering &b, MatmulOp op) {
-  b.product(b.memory(op.getLhs()), op.getTransposeLhs(), b.memory(op.getRhs()), op.getTransposeRhs(),
-            b.defineOnto(op.getResult(), op.getOnto()), /*accumulate=*/static_cast<bool>(op.getOnto()),
-            {.gate = b.memory(op.getGate())});
+  b.defineOnto(op.getResult(), op.getOnto());
+  b.product(b.rowsInUse(op.getLhs()), op.getTransposeLhs(), b.rowsInUse(op.getRhs()), op.getTransposeRhs(),
+            b.rowsInUse(op.getResult()), /*accumulate=*/static_cast<bool>(op.getOnto()),
+            {.gate = op.getGate() ? b.rowsInUse(op.getGate()) : Value()});
   return success();
 }
 
 LogicalResult lower(Lowering &b, ColumnSumOp op) {
   Value input = b.memory(op.getInput()), result = b.define(op.getResult());
-  int64_t count = shapeOf(input)[0], width = shapeOf(input)[1], whole = width / kLanes;
+  int64_t most = shapeOf(input)[0], width = shapeOf(input)[1], whole = width / kLanes;
+  Value count = b.rowCount(op.getInput());
   // One vector of columns, all rows in order.
   auto sum = [&](Value column, VectorType type) {
-    Values sums = b.loop(b.index(0), b.index(count), 1, b.splat(0, type), [&](Value i, ValueRange before) -> Values {
+    Values sums = b.loop(b.index(0), count, 1, b.splat(0, type), [&](Value i, ValueRange before) -> Values {
       return {b.add(before[0], b.loadVector(type, input, {i, column}))};
     });
     b.store(sums[0], result, column);
   };
   if (whole > 0)
-    b.rows(whole, count * kLanes, [&](Value i) { sum(b.mul(i, b.index(kLanes)), b.vectorOf(b.getF32Type())); });
+    b.rows(whole, most * kLanes, [&](Value i) { sum(b.mul(i, b.index(kLanes)), b.vectorOf(b.getF32Type())); });
   if (width % kLanes != 0)
     sum(b.index(whole * kLanes), b.vectorOf(b.getF32Type(), width % kLanes));
   return success();

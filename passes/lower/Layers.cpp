@@ -30,7 +30,8 @@ Value normalDistribution(Lowering &b, Value x, VectorType type) {
 } // namespace
 
 LogicalResult lower(Lowering &b, LinearOp op) {
-  b.product(b.memory(op.getInput()), false, b.memory(op.getWeight()), false, b.define(op.getResult()),
+  b.define(op.getResult());
+  b.product(b.rowsInUse(op.getInput()), false, b.memory(op.getWeight()), false, b.rowsInUse(op.getResult()),
             /*accumulate=*/false, {b.memory(op.getBias()), op.getRelu()});
   return success();
 }
@@ -43,50 +44,56 @@ LogicalResult lower(Lowering &b, ActivateOp op) {
     return success();
   }
   int64_t cost = activation == Activation::identity || activation == Activation::relu ? 1 : 16;
-  b.elementwise(input, b.define(op.getResult()), cost, [&](ValueRange values, VectorType type) -> Value {
-    Value x = values[0];
-    switch (activation) {
-    case Activation::identity:
-      return x;
-    case Activation::relu:
-      return b.max(x, b.splat(0, type));
-    case Activation::tanh:
-      return math::TanhOp::create(b, x);
-    case Activation::gelu:
-      return b.mul(x, normalDistribution(b, x, type));
-    }
-    llvm_unreachable("all activations are listed");
-  });
+  b.elementwise(
+      input, b.define(op.getResult()), cost,
+      [&](ValueRange values, VectorType type) -> Value {
+        Value x = values[0];
+        switch (activation) {
+        case Activation::identity:
+          return x;
+        case Activation::relu:
+          return b.max(x, b.splat(0, type));
+        case Activation::tanh:
+          return math::TanhOp::create(b, x);
+        case Activation::gelu:
+          return b.mul(x, normalDistribution(b, x, type));
+        }
+        llvm_unreachable("all activations are listed");
+      },
+      b.rowCount(op.getResult()));
   return success();
 }
 
 LogicalResult lower(Lowering &b, ActivateGradOp op) {
   Value saved = b.memory(op.getSaved()), gradient = b.memory(op.getGradient());
   int64_t cost = op.getActivation() == Activation::gelu ? 32 : 2;
-  b.elementwise({saved, gradient}, b.define(op.getResult()), cost, [&](ValueRange values, VectorType type) -> Value {
-    Value y = values[0], dy = values[1];
-    switch (op.getActivation()) {
-    case Activation::identity:
-      return dy;
-    case Activation::relu:
-      return b.select(b.compare(arith::CmpFPredicate::OGT, y, b.splat(0, type)), dy, b.splat(0, type));
-    case Activation::tanh:
-      return b.mul(dy, b.sub(b.splat(1, type), b.mul(y, y)));
-    case Activation::gelu: {
-      Value density = math::ExpOp::create(b, b.mul(b.mul(y, y), b.splat(-0.5, type)));
-      Value slope = b.mul(y, b.mul(density, b.splat(0.5 * std::numbers::inv_sqrtpi * std::numbers::sqrt2, type)));
-      return b.mul(dy, b.add(normalDistribution(b, y, type), slope));
-    }
-    }
-    llvm_unreachable("all activations are listed");
-  });
+  b.elementwise(
+      {saved, gradient}, b.define(op.getResult()), cost,
+      [&](ValueRange values, VectorType type) -> Value {
+        Value y = values[0], dy = values[1];
+        switch (op.getActivation()) {
+        case Activation::identity:
+          return dy;
+        case Activation::relu:
+          return b.select(b.compare(arith::CmpFPredicate::OGT, y, b.splat(0, type)), dy, b.splat(0, type));
+        case Activation::tanh:
+          return b.mul(dy, b.sub(b.splat(1, type), b.mul(y, y)));
+        case Activation::gelu: {
+          Value density = math::ExpOp::create(b, b.mul(b.mul(y, y), b.splat(-0.5, type)));
+          Value slope = b.mul(y, b.mul(density, b.splat(0.5 * std::numbers::inv_sqrtpi * std::numbers::sqrt2, type)));
+          return b.mul(dy, b.add(normalDistribution(b, y, type), slope));
+        }
+        }
+        llvm_unreachable("all activations are listed");
+      },
+      b.rowCount(op.getResult()));
   return success();
 }
 
 LogicalResult lower(Lowering &b, NormalizeOp op) {
   Value z = b.memory(op.getInput()), result = b.define(op.getResult());
   int64_t width = shapeOf(z)[1];
-  b.rows(shapeOf(z)[0], 3 * width, [&](Value i) {
+  b.rows(b.rowCount(op.getResult()), 3 * width, [&](Value i) {
     Value inverse = inverseNorm(b, z, i);
     b.vectors(width, [&](Value column, VectorType type) {
       b.store(b.mul(b.loadVector(type, z, {i, column}), b.broadcast(inverse, type)), result, {i, column});
@@ -98,7 +105,7 @@ LogicalResult lower(Lowering &b, NormalizeOp op) {
 LogicalResult lower(Lowering &b, NormalizeGradOp op) {
   Value z = b.memory(op.getInput()), g = b.memory(op.getGradient()), result = b.define(op.getResult());
   int64_t width = shapeOf(z)[1];
-  b.rows(shapeOf(z)[0], 6 * width, [&](Value i) {
+  b.rows(b.rowCount(op.getResult()), 6 * width, [&](Value i) {
     Value inverse = inverseNorm(b, z, i);
     Value dot = b.fold(width, [&](Value column, VectorType type) {
       return b.mul(b.loadVector(type, z, {i, column}), b.loadVector(type, g, {i, column}));

@@ -62,7 +62,7 @@ LogicalResult lower(Lowering &b, LookupOp op) {
   Value result = b.define(op.getResult());
   int64_t width = shapeOf(result)[1];
   unlessMasked(b, op, result, [&] {
-    b.rows(shapeOf(result)[0], width, [&](Value i) {
+    b.rows(b.rowCount(op.getResult()), width, [&](Value i) {
       Value id = b.toIndex(b.load(ids, b.toIndex(b.load(rows, i))));
       b.vectors(width, [&](Value column, VectorType type) {
         b.store(b.loadVector(type, table, {id, column}), result, {i, column});
@@ -79,7 +79,7 @@ LogicalResult lower(Lowering &b, PooledLookupOp op) {
   // Rows are mostly much shorter than the longest one.
   int64_t typical = 1 + static_cast<int64_t>(op.getLongest()) / 4;
   unlessMasked(b, op, result, [&] {
-    b.rows(shapeOf(result)[0], width * typical, [&](Value i) {
+    b.rows(b.rowCount(op.getResult()), width * typical, [&](Value i) {
       if (whole > 0)
         b.loop(b.index(0), b.index(whole), kSummedColumns,
                [&](Value from) { poolColumns(b, pooled, table, result, i, from, kSummedColumns); });

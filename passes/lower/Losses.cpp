@@ -38,12 +38,14 @@ struct Block {
   Value scores;
 };
 
-/// For each block of rows of `left`: the scores left right^T.
-void forBlocks(Lowering &b, Value left, Value right, function_ref<void(const Block &)> body) {
-  int64_t rows = shapeOf(left)[0], size = chooseBlockRows(rows, shapeOf(right)[0]);
-  Value scratch = b.allocateF32({size, shapeOf(right)[0]});
+/// For each block of rows of `left`: the scores left right^T. `right` has at most `columns` rows.
+void forBlocks(Lowering &b, Value left, Value right, int64_t columns, function_ref<void(const Block &)> body) {
+  int64_t rows = shapeOf(left)[0], size = chooseBlockRows(rows, columns);
+  Value scratch = b.allocateF32({size, columns});
   auto block = [&](Value first, OpFoldResult count) {
     Value scores = isa<Attribute>(count) ? scratch : b.rowsOf(scratch, b.getIndexAttr(0), count);
+    if (Value used = b.extent(right, 0); !getConstantIntValue(used))
+      scores = b.columnsOf(scores, b.getIndexAttr(0), used);
     b.product(b.rowsOf(left, first, count), false, right, /*transposeB=*/true, scores, /*accumulate=*/false);
     body({first, count, scores});
   };
@@ -71,24 +73,69 @@ class Softmax {
 public:
   template <class Op>
   Softmax(Lowering &b, Op op)
-      : b(b), query(b.memory(op.getQuery())), item(b.memory(op.getItem())), ids(b.memory(op.getIds())),
-        logQ(b.memory(op.getLogQ())), weights(b.memory(op.getWeights())),
+      : b(b), query(b.memory(op.getQuery())), item(b.rowsInUse(op.getItem())), ids(b.memory(op.getIds())),
+        logQ(b.memory(op.getLogQ())), weights(b.memory(op.getWeights())), positives(b.memory(op.getPositives())),
+        mostColumns(shapeOf(b.memory(op.getItem()))[0]), count(b.rowCount(op.getItem())),
         inverseTemperature(1 / op.getTemperature().convertToFloat()) {
     if (op.getQueryIds())
       queryIds = padded(b.memory(op.getQueryIds()));
+    if (op.getCounts())
+      shift = shiftOf(b.memory(op.getCounts()));
   }
 
   int64_t rows() const { return shapeOf(query)[0]; }
-  int64_t columns() const { return shapeOf(item)[0]; }
+  /// At most.
+  int64_t columns() const { return mostColumns; }
 
-  /// Scaled and corrected scores at a place of a block.
+  /// Scaled and corrected scores at a place of a block, with the logarithm of how often the column counts.
   Value logits(const Block &block, Value local, Value column, VectorType type) {
     Value s = b.mul(b.loadVector(type, block.scores, {local, column}), b.splat(inverseTemperature, type));
+    if (shift)
+      return b.add(s, b.loadVector(type, shift, column));
     return logQ ? b.sub(s, b.loadVector(type, logQ, column)) : s;
+  }
+
+  /// The column of a row's positive.
+  Value positive(Value row) { return positives ? b.toIndex(b.load(positives, row)) : row; }
+
+  /// The scaled and corrected score of a row's positive, which its count never enters, before logits() replace it.
+  Value positiveLogit(const Block &block, Value local, Value row) {
+    Value s = b.mul(b.load(block.scores, {local, positive(row)}), b.f32(inverseTemperature));
+    return logQ ? b.sub(s, b.load(logQ, positive(row))) : s;
+  }
+
+  /// Whether the positive counts once although its column counts more often.
+  bool leavesOutCopies() const { return shift && ids; }
+
+  /// Vectors over the columns in use.
+  void alongColumns(Emitter::VectorBody body) {
+    if (!shift)
+      return b.vectors(mostColumns, body);
+    b.vectors(b.index(0), count, body, [&](Value column) { body(column, b.vectorOf(b.getF32Type(), 1)); });
+  }
+
+  /// The sum, or the largest, over the columns in use.
+  Value foldColumns(function_ref<Value(Value, VectorType)> body, bool maximum = false) {
+    if (!shift)
+      return b.fold(mostColumns, body, maximum);
+    auto combine = [&](Value x, Value y) { return maximum ? b.max(x, y) : b.add(x, y); };
+    VectorType type = b.vectorOf(b.getF32Type());
+    Value whole = b.mul(b.div(count, b.index(kLanes)), b.index(kLanes));
+    Value start = b.splat(maximum ? -std::numeric_limits<float>::infinity() : 0.0, type);
+    Values sums = b.loop(b.index(0), whole, kLanes, start, [&](Value column, ValueRange before) -> Values {
+      return {combine(before[0], body(column, type))};
+    });
+    Value result = b.reduce(sums[0], maximum);
+    return b.loop(whole, count, 1, result, [&](Value column, ValueRange before) -> Values {
+      return {combine(before[0], b.reduce(body(column, b.vectorOf(b.getF32Type(), 1)), maximum))};
+    })[0];
   }
 
   /// `value`, but `otherwise` in the columns that are left out of the row.
   Value keep(Value row, Value column, VectorType type, Value value, double otherwise) {
+    // Columns that count are distinct: none is left out.
+    if (shift)
+      return value;
     Value left;
     for (Value same : {ids, queryIds}) {
       if (!same)
@@ -130,7 +177,21 @@ private:
     return all;
   }
 
-  Value ids, logQ, weights, queryIds;
+  /// log c_u - log q_u, by column.
+  Value shiftOf(Value counts) {
+    Value result = b.allocateF32({mostColumns});
+    b.rows(count, kExpCost, [&](Value u) {
+      Value times = arith::SIToFPOp::create(b, b.getF32Type(), b.load(counts, u));
+      Value log = math::LogOp::create(b, times);
+      b.store(logQ ? b.sub(log, b.load(logQ, u)) : log, result, u);
+    });
+    return result;
+  }
+
+  Value ids, logQ, weights, queryIds, positives;
+  Value shift; ///< Null where columns do not count.
+  int64_t mostColumns;
+  Value count;
   double inverseTemperature;
 };
 
@@ -141,22 +202,25 @@ LogicalResult lower(Lowering &b, InBatchSoftmaxOp op) {
   Value lse = b.define(op.getLse()), loss = b.define(op.getLoss());
   Value terms = b.allocateF32({softmax.rows()});
   int64_t columns = softmax.columns();
-  forBlocks(b, softmax.query, softmax.item, [&](const Block &block) {
+  forBlocks(b, softmax.query, softmax.item, columns, [&](const Block &block) {
     forRows(b, block, columns * kExpCost, [&](Value local, Value row) {
+      Value positive = softmax.positiveLogit(block, local, row);
       auto most = [&](Value column, VectorType type) -> Value {
         Value s = softmax.keep(row, column, type, softmax.logits(block, local, column, type),
                                -std::numeric_limits<float>::infinity());
         b.store(s, block.scores, {local, column});
         return s;
       };
-      Value highest = b.fold(columns, most, /*maximum=*/true);
-      Value sum = b.fold(columns, [&](Value column, VectorType type) -> Value {
+      Value highest = softmax.foldColumns(most, /*maximum=*/true);
+      if (softmax.leavesOutCopies())
+        b.store(positive, block.scores, {local, softmax.positive(row)});
+      Value sum = softmax.foldColumns([&](Value column, VectorType type) -> Value {
         Value s = b.loadVector(type, block.scores, {local, column});
         return math::ExpOp::create(b, b.sub(s, b.broadcast(highest, type)));
       });
       Value logSum = b.add(highest, math::LogOp::create(b, sum));
       b.store(logSum, lse, row);
-      Value term = b.sub(logSum, b.load(block.scores, {local, row}));
+      Value term = b.sub(logSum, positive);
       if (Value weight = softmax.weight(row))
         term = b.mul(term, weight);
       b.store(term, terms, row);
@@ -169,21 +233,25 @@ LogicalResult lower(Lowering &b, InBatchSoftmaxOp op) {
 LogicalResult lower(Lowering &b, InBatchSoftmaxGradOp op) {
   Softmax softmax(b, op);
   Value lse = b.memory(op.getLse());
-  Value dq = b.define(op.getQueryGradient()), dx = b.define(op.getItemGradient());
+  Value dq = b.define(op.getQueryGradient());
+  b.fill(b.define(op.getItemGradient()), 0);
+  Value dx = b.rowsInUse(op.getItemGradient());
   Value scale = b.div(b.mul(b.scalar(b.memory(op.getGradient())), b.f32(1 / op.getTemperature().convertToFloat())),
                       softmax.weightSum());
-  b.fill(dx, 0);
-  forBlocks(b, softmax.query, softmax.item, [&](const Block &block) {
+  forBlocks(b, softmax.query, softmax.item, softmax.columns(), [&](const Block &block) {
     // Scores become g w_i / (W temperature) (P_iu - [u = i]); both gradients are products with them.
     forRows(b, block, softmax.columns() * kExpCost, [&](Value local, Value row) {
       Value factor = softmax.weight(row) ? b.mul(scale, softmax.weight(row)) : scale;
-      Value logSum = b.load(lse, row);
-      b.vectors(softmax.columns(), [&](Value column, VectorType type) {
+      Value logSum = b.load(lse, row), positive = softmax.positive(row);
+      Value logit = softmax.leavesOutCopies() ? softmax.positiveLogit(block, local, row) : Value();
+      softmax.alongColumns([&](Value column, VectorType type) {
         Value s = b.sub(softmax.logits(block, local, column, type), b.broadcast(logSum, type));
         Value p = b.mul(math::ExpOp::create(b, s), b.broadcast(factor, type));
         b.store(softmax.keep(row, column, type, p, 0), block.scores, {local, column});
       });
-      b.store(b.sub(b.load(block.scores, {local, row}), factor), block.scores, {local, row});
+      Value p =
+          logit ? b.mul(math::ExpOp::create(b, b.sub(logit, logSum)), factor) : b.load(block.scores, {local, positive});
+      b.store(b.sub(p, factor), block.scores, {local, positive});
     });
     b.product(block.scores, false, softmax.item, false, b.rowsOf(dq, block.first, block.count), false);
     b.product(block.scores, /*transposeA=*/true, b.rowsOf(softmax.query, block.first, block.count), false, dx,
@@ -196,7 +264,7 @@ LogicalResult lower(Lowering &b, SpreadOutOp op) {
   Value z = b.memory(op.getInput()), loss = b.define(op.getLoss());
   int64_t count = shapeOf(z)[0];
   Value terms = b.allocateF32({count});
-  forBlocks(b, z, z, [&](const Block &block) {
+  forBlocks(b, z, z, count, [&](const Block &block) {
     forRows(b, block, count, [&](Value local, Value row) {
       b.store(b.f32(0), block.scores, {local, row});
       Value sum = b.fold(count, [&](Value column, VectorType type) {
@@ -214,7 +282,7 @@ LogicalResult lower(Lowering &b, SpreadOutGradOp op) {
   Value z = b.memory(op.getInput()), dz = b.define(op.getResult());
   int64_t count = shapeOf(z)[0];
   Value scale = b.mul(b.scalar(b.memory(op.getGradient())), b.f32(4.0 / static_cast<double>(count)));
-  forBlocks(b, z, z, [&](const Block &block) {
+  forBlocks(b, z, z, count, [&](const Block &block) {
     forRows(b, block, count, [&](Value local, Value row) {
       b.vectors(count, [&](Value column, VectorType type) {
         Value s = b.loadVector(type, block.scores, {local, column});

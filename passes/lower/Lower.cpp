@@ -28,17 +28,21 @@ MemRefType memoryType(Type tensor) {
   Type element = type.getElementType();
   if (element.isInteger(1))
     element = IntegerType::get(tensor.getContext(), 8);
-  return MemRefType::get(type.getShape(), element);
+  SmallVector<int64_t> shape(type.getShape());
+  if (BoundAttr bound = boundOf(type))
+    shape[0] = bound.getRows();
+  return MemRefType::get(shape, element);
 }
 
 LogicalResult lowerOp(Lowering &lowering, Operation *op) {
   return llvm::TypeSwitch<Operation *, LogicalResult>(op)
-      .Case<SamplePairsOp, SampleUniformOp, FeatureMaskOp, ComplementOp, TakeOp, PositionsOp, DenseOp, LookupOp,
-            PooledLookupOp, SegmentLinearOp, LinearOp, ActivateOp, NormalizeOp, StackOp, InBatchSoftmaxOp,
-            InBatchSoftmaxGradOp, SpreadOutOp, SpreadOutGradOp, WeightedSumOp, OneOp, ScaleOp, AddOp, MatmulOp,
-            ColumnSumOp, SliceRowsOp, ActivateGradOp, NormalizeGradOp, SegmentWeightGradOp, SegmentInputGradOp,
-            SegmentDefaultGradOp, SumRowsOp, SgdOp, SgdRowsOp, AdagradOp, AdagradRowsOp, RowwiseAdagradRowsOp, AdamOp,
-            AdamRowsOp, SquaredNormOp, ClipScaleOp, TopKOp>([&](auto typed) { return lower(lowering, typed); })
+      .Case<SamplePairsOp, SampleUniformOp, FeatureMaskOp, ComplementOp, TakeOp, PositionsOp, DistinctOp, ExpandRowsOp,
+            SumEqualRowsOp, DenseOp, LookupOp, PooledLookupOp, SegmentLinearOp, LinearOp, ActivateOp, NormalizeOp,
+            StackOp, InBatchSoftmaxOp, InBatchSoftmaxGradOp, SpreadOutOp, SpreadOutGradOp, WeightedSumOp, OneOp,
+            ScaleOp, AddOp, MatmulOp, ColumnSumOp, SliceRowsOp, ActivateGradOp, NormalizeGradOp, SegmentWeightGradOp,
+            SegmentInputGradOp, SegmentDefaultGradOp, SumRowsOp, SgdOp, SgdRowsOp, AdagradOp, AdagradRowsOp,
+            RowwiseAdagradRowsOp, AdamOp, AdamRowsOp, SquaredNormOp, ClipScaleOp, TopKOp>(
+          [&](auto typed) { return lower(lowering, typed); })
       // A row gradient has no memory; tower.sum_rows reads its contributions where they are defined.
       .Case<RowGradientOp, PooledRowGradientOp, MergeRowsOp>([](auto) { return success(); })
       .Case<GradientOp>(
@@ -56,6 +60,7 @@ LogicalResult Lowering::run() {
   for (Operation &op : source.getBody().front().without_terminator()) {
     // The op's name goes with its place in the spec, so that a plan of memory can say whose a buffer is.
     setLoc(NameLoc::get(getStringAttr(op.getName().stripDialect()), op.getLoc()));
+    carryRowCount(&op);
     if (failed(lowerOp(*this, &op)))
       return failure();
   }
@@ -135,6 +140,26 @@ LogicalResult Lowering::finish() {
   func::ReturnOp::create(*this);
   source.erase();
   return success();
+}
+
+// Where some operand's rows are counted, results with a bound have as many.
+void Lowering::carryRowCount(Operation *op) {
+  for (Value operand : op->getOperands())
+    if (Value count = rowCounts.lookup(operand))
+      for (Value result : op->getResults())
+        if (boundOf(result.getType()))
+          rowCounts[result] = count;
+}
+
+Value Lowering::rowCount(Value tensor) {
+  if (Value count = rowCounts.lookup(tensor))
+    return count;
+  return index(cast<RankedTensorType>(tensor.getType()).getDimSize(0));
+}
+
+Value Lowering::rowsInUse(Value tensor) {
+  Value all = memory(tensor), count = rowCounts.lookup(tensor);
+  return count ? rowsOf(all, getIndexAttr(0), count) : all;
 }
 
 Value Lowering::allocate(ArrayRef<int64_t> shape, Type element) {
@@ -228,7 +253,8 @@ void Lowering::copy(Value from, Value to) {
   loop(index(0), extent(to, 0), 1, [&](Value i) { store(load(from, i), to, i); });
 }
 
-void Lowering::elementwise(ValueRange from, Value to, int64_t cost, function_ref<Value(ValueRange, VectorType)> value) {
+void Lowering::elementwise(ValueRange from, Value to, int64_t cost, function_ref<Value(ValueRange, VectorType)> value,
+                           Value count) {
   ArrayRef<int64_t> shape = shapeOf(to);
   auto at = [&](ValueRange memories, VectorType type, ValueRange indices) {
     Values loaded;
@@ -246,8 +272,9 @@ void Lowering::elementwise(ValueRange from, Value to, int64_t cost, function_ref
   }
   Values all(from);
   all.push_back(to);
-  if (shape.size() == 2 && !llvm::all_of(all, isContiguous)) {
-    rows(shape[0], shape[1] * cost, [&](Value row) {
+  bool counted = count && !getConstantIntValue(count);
+  if (shape.size() == 2 && (counted || !llvm::all_of(all, isContiguous))) {
+    rows(counted ? count : index(shape[0]), shape[1] * cost, [&](Value row) {
       vectors(shape[1], [&](Value column, VectorType type) { at(from, type, {row, column}); });
     });
     return;

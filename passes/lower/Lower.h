@@ -32,6 +32,11 @@ public:
 
   /// The memory of a tensor that was lowered before; null for null.
   Value memory(Value tensor) const { return buffers.lookup(tensor); }
+  /// The rows of a tensor: its static extent, or of one with a #tower.bound how many there are in this step.
+  Value rowCount(Value tensor);
+  void setRowCount(Value tensor, Value count) { rowCounts[tensor] = count; }
+  /// The memory of these rows; all memory where their number is static.
+  Value rowsInUse(Value tensor);
   /// Memory for a result that its op writes in full.
   Value define(Value tensor);
   /// Lets a result be `memory`, which nothing writes any more.
@@ -65,8 +70,10 @@ public:
                const Epilogue &epilogue = {});
   void fill(Value memory, double value);
   void copy(Value from, Value to);
-  /// to[i] = value(operands at i, to's type) for contiguous or strided matrices, vectors and scalars of f32.
-  void elementwise(ValueRange from, Value to, int64_t cost, llvm::function_ref<Value(ValueRange, VectorType)> value);
+  /// to[i] = value(operands at i, to's type) for contiguous or strided matrices, vectors and scalars of f32; of a
+  /// matrix the first `count` rows if that is not null.
+  void elementwise(ValueRange from, Value to, int64_t cost, llvm::function_ref<Value(ValueRange, VectorType)> value,
+                   Value count = {});
   /// Whether feature number `feature` is masked: an i1.
   Value isMasked(Value mask, int64_t feature);
   /// One f32, or i64 where `memory` holds one.
@@ -80,10 +87,12 @@ public:
 private:
   void buildSignature();
   void findInPlace();
+  void carryRowCount(mlir::Operation *op);
   mlir::LogicalResult finish();
 
   mlir::func::FuncOp source, target;
   llvm::DenseMap<Value, Value> buffers;
+  llvm::DenseMap<Value, Value> rowCounts; ///< By tensors with a #tower.bound.
   /// Segments that are computed in place, with their layer and their number in it.
   llvm::DenseMap<Value, std::pair<SegmentLinearOp, unsigned>> inPlace;
   /// Memory that the caller gives for results, by the result's value: the first return of each.
@@ -103,6 +112,10 @@ LogicalResult lower(Lowering &b, ComplementOp op);
 LogicalResult lower(Lowering &b, TakeOp op);
 LogicalResult lower(Lowering &b, PositionsOp op);
 LogicalResult lower(Lowering &b, DenseOp op);
+// Distinct.cpp
+LogicalResult lower(Lowering &b, DistinctOp op);
+LogicalResult lower(Lowering &b, ExpandRowsOp op);
+LogicalResult lower(Lowering &b, SumEqualRowsOp op);
 // Lookups.cpp
 LogicalResult lower(Lowering &b, LookupOp op);
 LogicalResult lower(Lowering &b, PooledLookupOp op);

@@ -7,7 +7,7 @@
 //   3. a counting sort puts the positions of one row together, in order;
 //   4. each distinct row sums coefficient x gradient over its positions (parallel).
 #include "passes/lower/Pooled.h"
-#include "llvm/Support/MathExtras.h"
+#include "passes/lower/RowNumbers.h"
 
 #include <algorithm>
 
@@ -40,20 +40,18 @@ private:
   void writeEntries(Share &share);
   /// Calls `visit(entry, position)` for every entry in order, carrying `state`.
   Values forEntries(ValueRange state, function_ref<Values(Value entry, Value position, ValueRange state)> visit);
-  /// The number of the entry's row among the distinct ones, and how many there are then.
   Values number(Value entry, Value distinct);
-  Value slotOf(Value row);
   void sumColumns(Value d, Value begin, Value end, Value from, int64_t width);
   Value gradientAt(Value position, Value &owner);
 
   Lowering &b;
   SumRowsOp op;
   SmallVector<Share> shares;
-  int64_t positions = 0, entries = 0, slotBits = 0;
-  bool direct = false, weighted = false;
+  int64_t positions = 0, entries = 0;
+  bool weighted = false;
+  std::optional<RowNumbers> numbers;
   Value rowOfEntry;            // by entry: its row, then its row's number
   Value lengths, coefficients; // by position
-  Value slots;                 // number + 1 of a row, 0: none
   Value ends;                  // by distinct row: how many positions, then where they end
   Value order;                 // positions, those of one row together
   Value rows, values;
@@ -78,7 +76,7 @@ LogicalResult RowSum::collect(Value gradient) {
   positions += share.positions;
   entries += share.positions * share.longest;
   Value mask = share.single ? share.single.getMask() : share.pooled.getMask();
-  share.count = b.index(share.positions);
+  share.count = b.rowCount(share.single ? share.single.getGradient() : share.pooled.getGradient());
   if (mask) {
     int64_t feature = share.single ? *share.single.getFeature() : *share.pooled.getFeature();
     share.count = b.select(b.isMasked(b.memory(mask), feature), b.index(0), share.count);
@@ -139,46 +137,9 @@ Values RowSum::forEntries(ValueRange state, function_ref<Values(Value, Value, Va
   return current;
 }
 
-/// Where the row's slot is, or the free one where it goes: an index.
-Value RowSum::slotOf(Value row) {
-  if (direct)
-    return b.toIndex(row);
-  Value product = b.mul(row, b.integer(static_cast<int32_t>(0x9E3779B1u), 32));
-  Value hash = arith::ShRUIOp::create(b, product, b.integer(32 - slotBits, 32));
-  Value start = arith::IndexCastUIOp::create(b, b.getIndexType(), hash);
-  Value last = b.index((int64_t(1) << slotBits) - 1);
-  return b.whileLoop(
-      start,
-      [&](ValueRange at) -> Value {
-        Value taken = b.load(slots, at[0]);
-        return b.choose(
-            b.compare(arith::CmpIPredicate::eq, taken, b.integer(0, 32)), b.getI1Type(),
-            [&]() -> Values { return {b.integer(0, 1)}; },
-            [&]() -> Values {
-              Value other = b.load(rows, b.toIndex(b.sub(taken, b.integer(1, 32))));
-              return {b.compare(arith::CmpIPredicate::ne, other, row)};
-            })[0];
-      },
-      [&](ValueRange at) -> Values { return {arith::AndIOp::create(b, b.add(at[0], b.index(1)), last)}; })[0];
-}
-
+/// The number of the entry's row, in place of the row, and how many are distinct then.
 Values RowSum::number(Value entry, Value distinct) {
-  Value row = b.load(rowOfEntry, entry);
-  Value slot = slotOf(row), found = b.load(slots, slot);
-  Values result = b.choose(
-      b.compare(arith::CmpIPredicate::eq, found, b.integer(0, 32)), {b.getIndexType(), b.getIndexType()},
-      [&]() -> Values {
-        Value after = b.add(distinct, b.index(1));
-        b.store(b.toI32(after), slots, slot);
-        b.store(row, rows, distinct);
-        b.store(b.integer(0, 32), ends, distinct);
-        return {distinct, after};
-      },
-      [&]() -> Values {
-        return {b.toIndex(b.sub(found, b.integer(1, 32))), distinct};
-      });
-  Value size = b.load(ends, result[0]);
-  b.store(b.add(size, b.integer(1, 32)), ends, result[0]);
+  Values result = numbers->number(b.load(rowOfEntry, entry), distinct);
   b.store(b.toI32(result[0]), rowOfEntry, entry);
   return result;
 }
@@ -251,13 +212,11 @@ LogicalResult RowSum::run() {
     lengths = b.allocate({positions}, b.getI32Type());
   if (weighted)
     coefficients = b.allocateF32({positions});
-  slotBits = std::max<int64_t>(1, llvm::Log2_64_Ceil(2 * entries));
-  direct = tableRows <= int64_t(1) << slotBits;
-  slots = b.allocate({direct ? tableRows : int64_t(1) << slotBits}, b.getI32Type());
+  numbers.emplace(b, entries, tableRows, rows, ends);
 
   for (Share &share : shares)
     writeEntries(share);
-  b.loop(b.index(0), b.extent(slots, 0), 1, [&](Value i) { b.store(b.integer(0, 32), slots, i); });
+  numbers->clear();
   Value distinct = forEntries(
       b.index(0), [&](Value entry, Value, ValueRange state) -> Values { return {number(entry, state[0])[1]}; })[0];
   b.store(arith::IndexCastOp::create(b, b.getI64Type(), distinct), count);

@@ -35,6 +35,12 @@ void forSegments(const Columns &columns, function_ref<void(size_t f, int64_t fir
   }
 }
 
+/// The first `rows` rows and `columns` columns of a matrix.
+Value partOf(Lowering &b, Value matrix, Value rows, OpFoldResult columns) {
+  SmallVector<OpFoldResult> zeros(2, b.getIndexAttr(0)), ones(2, b.getIndexAttr(1));
+  return memref::SubViewOp::create(b, matrix, zeros, {getAsOpFoldResult(rows), columns}, ones);
+}
+
 /// The rows of the weight that X_v is multiplied with: all of it, or a copy of the visible ones.
 Value visibleRows(Lowering &b, const Columns &columns, Value weight) {
   if (!columns.moved)
@@ -152,18 +158,17 @@ SideBySide &sideBySide(Lowering &b, OperandRange segments, Value mask, OperandRa
   if (result.memory)
     return result;
   result.columns = columnsOf(b, segments, mask, skipMasked);
-  int64_t rows = cast<RankedTensorType>(segments[0].getType()).getDimSize(0);
-  result.memory = b.allocateF32({rows, result.columns.bound});
+  result.memory = b.allocateF32({memoryType(segments[0].getType()).getDimSize(0), result.columns.bound});
   return result;
 }
 
 Value inputOf(Lowering &b, OperandRange segments, Value mask, OperandRange defaults, bool skipMasked) {
   if (!mask && segments.size() == 1)
-    return b.memory(segments[0]);
+    return b.rowsInUse(segments[0]);
   SideBySide &input = sideBySide(b, segments, mask, defaults, skipMasked);
   const Columns &columns = input.columns;
-  int64_t rows = shapeOf(input.memory)[0];
-  auto all = [&] { return b.columnsOf(input.memory, b.getIndexAttr(0), columns.total); };
+  Value rows = b.rowCount(segments[0]);
+  auto all = [&] { return partOf(b, input.memory, rows, columns.total); };
   if (input.complete)
     return all();
   input.complete = true;
@@ -209,14 +214,15 @@ LogicalResult lower(Lowering &b, SegmentLinearOp op) {
     bias = biasOfView(b, columns, op.getDefaults(), weight, bias);
     weight = visibleRows(b, columns, weight);
   }
-  b.product(input, false, weight, false, b.define(op.getResult()), /*accumulate=*/false, {bias, op.getRelu()});
+  b.define(op.getResult());
+  b.product(input, false, weight, false, b.rowsInUse(op.getResult()), /*accumulate=*/false, {bias, op.getRelu()});
   return success();
 }
 
 LogicalResult lower(Lowering &b, SegmentWeightGradOp op) {
   bool skip = op.getSkipMasked();
   Value input = inputOf(b, op.getSegments(), op.getMask(), op.getDefaults(), skip);
-  Value dy = b.memory(op.getGradient()), result = b.defineOnto(op.getResult(), op.getOnto());
+  Value dy = b.rowsInUse(op.getGradient()), result = b.defineOnto(op.getResult(), op.getOnto());
   if (!skip) {
     b.product(input, /*transposeA=*/true, dy, false, result, /*accumulate=*/static_cast<bool>(op.getOnto()));
     return success();
@@ -229,11 +235,11 @@ LogicalResult lower(Lowering &b, SegmentWeightGradOp op) {
 }
 
 LogicalResult lower(Lowering &b, SegmentInputGradOp op) {
-  Value dy = b.memory(op.getGradient()), weight = b.memory(op.getWeight());
+  Value dy = b.rowsInUse(op.getGradient()), weight = b.memory(op.getWeight());
   Columns columns = columnsOf(b, op.getSegments(), op.getMask(), op.getSkipMasked());
-  Value all = b.allocateF32({shapeOf(dy)[0], columns.bound});
+  Value all = b.allocateF32({shapeOf(b.memory(op.getGradient()))[0], columns.bound});
   b.product(dy, false, visibleRows(b, columns, weight), /*transposeB=*/true,
-            b.columnsOf(all, b.getIndexAttr(0), columns.total), false);
+            partOf(b, all, b.rowCount(op.getGradient()), columns.total), false);
   for (auto [f, segment] : llvm::enumerate(op.getSegments())) {
     // The segments stay where the product left them; no copy.
     OpFoldResult from = getAsOpFoldResult(columns.from[f]);

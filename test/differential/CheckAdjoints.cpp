@@ -98,6 +98,15 @@ void differential::checkAdjoints(TestModel &model, Coverage &coverage, Failures 
   coverage.countOps(*model.gradient);
   checkWhole(model, function, inputs, resultsOf(function, *values), failures);
   checkAlone(model, function, *values, coverage, failures);
+  // The same on distinct rows.
+  OwningOpRef<ModuleOp> copy = model.dataflow->clone();
+  if (!runPipeline(*copy, "tower-distinct-rows{always},cse,tower-differentiate", coverage))
+    return failures.push_back("no step on distinct rows: " + model.takeMessages());
+  FailureOr<Environment> distinct = evaluateAll(model.trainStep(*copy), inputs);
+  if (failed(distinct))
+    return failures.push_back("the step on distinct rows cannot be evaluated: " + model.takeMessages());
+  coverage.countOps(*copy);
+  checkAlone(model, model.trainStep(*copy), *distinct, coverage, failures);
   if (std::string messages = model.takeMessages(); !messages.empty())
     failures.push_back(messages);
 }

@@ -6,6 +6,7 @@
 #include "mlir/Pass/Pass.h"
 #include "mlir/Pass/PassManager.h"
 #include "passes/EntryPoints.h"
+#include "passes/Passes.h"
 #include "passes/Pipelines.h"
 #include "passes/PlanMemory.h"
 #include "passes/target/EmitObject.h"
@@ -39,8 +40,14 @@ Compiled::Compiled(TestModel &model, Coverage &coverage, Failures &failures) {
   ManifestWriter manifest(*model.spec, *module, {target.triple, target.cpu});
   auto plan = [&](OpPassManager &manager) { addPlanPhase(manager, target.vectorWidth); };
   auto fuse = [](OpPassManager &manager) { addFusePhase(manager); };
-  if (!phase("differentiate", addDifferentiatePhase) || !phase("fuse", fuse) || !phase("lower", addLowerPhase) ||
-      !phase("plan", plan))
+  // In half of the models also where it does not pay.
+  auto simplify = [&](OpPassManager &manager) {
+    if (model.seed % 2)
+      manager.addPass(createDistinctRows({/*always=*/true}));
+    addSimplifyPhase(manager);
+  };
+  if (!phase("simplify", simplify) || !phase("differentiate", addDifferentiatePhase) || !phase("fuse", fuse) ||
+      !phase("lower", addLowerPhase) || !phase("plan", plan))
     return;
   std::map<std::string, int64_t> arenas = arenaBytes(*module);
   if (!phase("convert", addLLVMPhase))
@@ -93,6 +100,7 @@ std::vector<std::string> differential::pipelinePasses() {
   MLIRContext context;
   PassManager manager(&context);
   addBuildPhase(manager);
+  addSimplifyPhase(manager);
   addDifferentiatePhase(manager);
   addFusePhase(manager);
   addLowerPhase(manager);

@@ -89,12 +89,20 @@ struct Alone {
 std::string oracle::checkAdjoint(Differentiable op, ArrayRef<Tensor> operands, RandomEngine &random, int elements) {
   Alone alone(op);
   Inputs inputs;
-  for (auto [i, tensor] : llvm::enumerate(operands))
+  int64_t boundedRows = 0;
+  for (auto [i, tensor] : llvm::enumerate(operands)) {
     inputs[std::to_string(i)] = tensor;
+    if (boundOf(op->getOperand(i).getType()))
+      boundedRows = tensor.extent(0);
+  }
   for (auto [i, result] : llvm::enumerate(alone.op->getResults())) {
     auto type = cast<RankedTensorType>(result.getType());
-    inputs[std::to_string(operands.size() + i)] =
-        Tensor::ofReals(type.getShape().vec(), normalNumbers(random, type.getNumElements()));
+    Tensor gradient;
+    gradient.shape = type.getShape().vec();
+    if (boundOf(type))
+      gradient.shape[0] = boundedRows;
+    gradient.reals = normalNumbers(random, gradient.count());
+    inputs[std::to_string(operands.size() + i)] = gradient;
   }
   auto total = [&](const Inputs &at) -> FailureOr<double> {
     double sum = 0;

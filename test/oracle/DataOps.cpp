@@ -5,6 +5,7 @@
 #include "test/oracle/Environment.h"
 #include "test/oracle/Random.h"
 
+#include <algorithm>
 #include <cmath>
 #include <numeric>
 
@@ -75,6 +76,25 @@ LogicalResult oracle::evaluateOp(TakeOp op, Environment &env) {
     else
       result.reals[i] = column.reals[row];
   }
+  return success();
+}
+
+LogicalResult oracle::evaluateOp(DistinctOp op, Environment &env) {
+  const Tensor &rows = env[op.getRows()];
+  std::vector<int64_t> distinct, counts, inverse;
+  for (int64_t row : rows.integers) {
+    size_t place = std::find(distinct.begin(), distinct.end(), row) - distinct.begin();
+    if (place == distinct.size()) {
+      distinct.push_back(row);
+      counts.push_back(0);
+    }
+    ++counts[place];
+    inverse.push_back(int64_t(place));
+  }
+  int64_t found = int64_t(distinct.size());
+  env.set(op.getInverse(), Tensor::ofIntegers(rows.shape, inverse));
+  env.set(op.getDistinct(), Tensor::ofIntegers({found}, distinct));
+  env.set(op.getCounts(), Tensor::ofIntegers({found}, counts));
   return success();
 }
 

@@ -18,8 +18,11 @@ public:
   const Tensor &operator[](mlir::Value value) const { return values.at(value.getAsOpaquePointer()); }
   void set(mlir::Value value, Tensor tensor) { values[value.getAsOpaquePointer()] = std::move(tensor); }
 
-  /// A new value of the static shape of its type, all zero.
-  Tensor &create(mlir::Value value);
+  /// A new value of the shape of its type, all zero. A value with a #tower.bound has `boundedRows` rows.
+  Tensor &create(mlir::Value value) { return create(value, boundedRows); }
+  Tensor &create(mlir::Value value, int64_t rows);
+
+  int64_t boundedRows = 0; ///< Rows of the operands of bounded extent of the op that is evaluated.
 
   int64_t k = -1; ///< How many items tower.top_k keeps; -1: unknown.
 

@@ -54,6 +54,15 @@ LogicalResult oracle::evaluateOp(ColumnSumOp op, Environment &env) {
   return success();
 }
 
+LogicalResult oracle::evaluateOp(SumEqualRowsOp op, Environment &env) {
+  const Tensor &input = env[op.getInput()], &inverse = env[op.getInverse()];
+  Tensor &result = env.create(op.getResult(), env[op.getDistinct()].extent(0));
+  for (int64_t i = 0; i < input.extent(0); ++i)
+    for (int64_t j = 0; j < input.extent(1); ++j)
+      result.at(inverse.integers[i], j) += input.at(i, j);
+  return success();
+}
+
 LogicalResult oracle::evaluateOp(SliceRowsOp op, Environment &env) {
   Tensor &result = env.create(op.getResult());
   for (int64_t i = 0; i < result.extent(0); ++i)
@@ -166,8 +175,10 @@ LogicalResult oracle::evaluateOp(InBatchSoftmaxGradOp op, Environment &env) {
   double g = env[op.getGradient()].real();
   for (int64_t i = 0; i < softmax.rows; ++i)
     for (int64_t u = 0; u < softmax.columns; ++u) {
-      double p = softmax.isIn(i, u) ? std::exp(softmax.score(i, u) - lse.reals[i]) : 0;
-      double factor = g * softmax.weight(i) / (softmax.totalWeight() * softmax.temperature) * (p - (u == i ? 1 : 0));
+      double times = softmax.multiplicity(i, u);
+      double p = times > 0 ? times * std::exp(softmax.score(i, u) - lse.reals[i]) : 0;
+      double target = u == softmax.positive(i) ? 1 : 0;
+      double factor = g * softmax.weight(i) / (softmax.totalWeight() * softmax.temperature) * (p - target);
       for (int64_t j = 0; j < dq.extent(1); ++j) {
         dq.at(i, j) += factor * softmax.x.at(u, j);
         dx.at(u, j) += factor * softmax.q.at(i, j);

@@ -91,6 +91,15 @@ LogicalResult oracle::evaluateOp(StackOp op, Environment &env) {
   return success();
 }
 
+LogicalResult oracle::evaluateOp(ExpandRowsOp op, Environment &env) {
+  const Tensor &input = env[op.getInput()], &inverse = env[op.getInverse()];
+  Tensor &result = env.create(op.getResult());
+  for (int64_t i = 0; i < result.extent(0); ++i)
+    for (int64_t j = 0; j < result.extent(1); ++j)
+      result.at(i, j) = input.at(inverse.integers[i], j);
+  return success();
+}
+
 LogicalResult oracle::evaluateOp(PositionsOp op, Environment &env) {
   Tensor &result = env.create(op.getResult());
   for (int64_t i = 0; i < result.count(); ++i)

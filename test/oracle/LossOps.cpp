@@ -26,14 +26,14 @@ LogicalResult oracle::evaluateOp(InBatchSoftmaxOp op, Environment &env) {
   for (int64_t i = 0; i < softmax.rows; ++i) {
     double largest = -std::numeric_limits<double>::infinity();
     for (int64_t u = 0; u < softmax.columns; ++u)
-      if (softmax.isIn(i, u))
+      if (softmax.multiplicity(i, u) > 0)
         largest = std::max(largest, softmax.score(i, u));
     double sum = 0;
     for (int64_t u = 0; u < softmax.columns; ++u)
-      if (softmax.isIn(i, u))
-        sum += std::exp(softmax.score(i, u) - largest);
+      if (softmax.multiplicity(i, u) > 0)
+        sum += softmax.multiplicity(i, u) * std::exp(softmax.score(i, u) - largest);
     lse.reals[i] = largest + std::log(sum);
-    loss.reals[0] += softmax.weight(i) / softmax.totalWeight() * (lse.reals[i] - softmax.score(i, i));
+    loss.reals[0] += softmax.weight(i) / softmax.totalWeight() * (lse.reals[i] - softmax.score(i, softmax.positive(i)));
   }
   return success();
 }

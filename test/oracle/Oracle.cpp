@@ -12,7 +12,7 @@ using namespace mlir;
 using namespace tower;
 using namespace tower::oracle;
 
-Tensor &Environment::create(mlir::Value value) {
+Tensor &Environment::create(mlir::Value value, int64_t rows) {
   Tensor &tensor = values[value.getAsOpaquePointer()];
   tensor = {};
   if (auto type = dyn_cast<RowGradientType>(value.getType())) {
@@ -21,6 +21,8 @@ Tensor &Environment::create(mlir::Value value) {
   }
   auto type = cast<RankedTensorType>(value.getType());
   tensor.shape = type.getShape().vec();
+  if (boundOf(type))
+    tensor.shape[0] = rows;
   if (isa<FloatType>(type.getElementType()))
     tensor.reals.resize(tensor.count());
   else
@@ -127,6 +129,9 @@ LogicalResult Evaluator::run(ArrayRef<mlir::Value> wanted) {
 }
 
 LogicalResult Evaluator::evaluateOne(Operation *op) {
+  for (mlir::Value operand : op->getOperands())
+    if (boundOf(operand.getType()))
+      env.boundedRows = env[operand].extent(0);
   return llvm::TypeSwitch<Operation *, LogicalResult>(op)
 #define TOWER_ORACLE_OP(OP) .Case([&](OP o) { return evaluateOp(o, env); })
 #include "test/oracle/Ops.def"

@@ -10,7 +10,7 @@ namespace tower::oracle {
 
 struct Softmax {
   const Tensor &q, &x;
-  const Tensor *ids, *logQ, *weights, *queryIds; ///< null where the op has none.
+  const Tensor *ids, *logQ, *weights, *queryIds, *positives, *counts; ///< null where the op has none.
   double temperature;
   int64_t rows, columns;
 
@@ -18,6 +18,7 @@ struct Softmax {
   Softmax(Op op, const Environment &env)
       : q(env[op.getQuery()]), x(env[op.getItem()]), ids(optional(op.getIds(), env)), logQ(optional(op.getLogQ(), env)),
         weights(optional(op.getWeights(), env)), queryIds(optional(op.getQueryIds(), env)),
+        positives(optional(op.getPositives(), env)), counts(optional(op.getCounts(), env)),
         temperature(op.getTemperature().convertToFloat()), rows(q.extent(0)), columns(x.extent(0)) {}
 
   /// s_iu = <q_i, x_u> / temperature - log_q_u
@@ -28,13 +29,18 @@ struct Softmax {
     return sum / temperature - (logQ ? logQ->reals[u] : 0.0);
   }
 
-  /// m_iu: is column u in the sum of row i?
-  bool isIn(int64_t i, int64_t u) const {
+  /// The column of row i's positive.
+  int64_t positive(int64_t i) const { return positives ? positives->integers[i] : i; }
+
+  /// m_iu: how often column u is in the sum of row i.
+  double multiplicity(int64_t i, int64_t u) const {
+    if (counts)
+      return ids && u == positive(i) ? 1 : counts->integers[u];
     if (u == i)
-      return true;
+      return 1;
     if (ids && ids->integers[u] == ids->integers[i])
-      return false;
-    return !(queryIds && u < rows && queryIds->integers[u] == queryIds->integers[i]);
+      return 0;
+    return queryIds && u < rows && queryIds->integers[u] == queryIds->integers[i] ? 0 : 1;
   }
 
   double weight(int64_t i) const { return weights ? weights->reals[i] : 1.0; }

@@ -28,6 +28,9 @@ const std::map<std::string, Tensor> integerArguments = {
     {"%mask", Tensor::ofIntegers({3}, {0, 1, 0})},
     {"%items", Tensor::ofIntegers({6}, {3, 1, 3, 2, 3, 1})},
     {"%queries", Tensor::ofIntegers({5}, {8, 9, 8, 7, 9})},
+    {"%distinct", Tensor::ofIntegers({3}, {6, 1, 2})},
+    {"%inverse", Tensor::ofIntegers({5}, {0, 1, 2, 2, 2})},
+    {"%counts", Tensor::ofIntegers({3}, {1, 1, 3})},
     {"%step", Tensor::scalar(int64_t{3})},
     {"%seed", Tensor::scalar(int64_t{11})},
 };
@@ -70,6 +73,24 @@ const Case cases[] = {
     {"normalize", "%x: tensor<5x3xf32>", "tower.normalize %x : tensor<5x3xf32>"},
     {"stack", "%x: tensor<2x3xf32>, %y: tensor<4x3xf32>",
      "tower.stack %x, %y : (tensor<2x3xf32>, tensor<4x3xf32>) -> tensor<6x3xf32>"},
+#define DISTINCT "%distinct: tensor<?xi32, #tower.bound<5>>"
+#define COUNTED "tensor<?x3xf32, #tower.bound<5>>"
+    {"expand_rows", "%x: " COUNTED ", " DISTINCT ", %inverse: tensor<5xi32>",
+     "tower.expand_rows %x of %distinct[%inverse] : (" COUNTED ", tensor<?xi32, #tower.bound<5>>, tensor<5xi32>) -> "
+     "tensor<5x3xf32>"},
+    {"normalize_counted", "%x: " COUNTED, "tower.normalize %x : " COUNTED},
+    {"softmax_counted",
+     "%q: tensor<5x3xf32>, %x: " COUNTED ", %l: tensor<?xf32, #tower.bound<5>>, %inverse: tensor<5xi32>, "
+     "%counts: tensor<?xi32, #tower.bound<5>>",
+     "tower.in_batch_softmax %q, %x log_q(%l) positives(%inverse) counts(%counts) temperature(5.0e-1) : "
+     "(tensor<5x3xf32>, " COUNTED ", tensor<?xf32, #tower.bound<5>>, tensor<5xi32>, tensor<?xi32, #tower.bound<5>>) -> "
+     "(tensor<f32>, tensor<5xf32>)"},
+    {"softmax_counted_without_copies",
+     "%q: tensor<5x3xf32>, %x: " COUNTED ", " DISTINCT ", %w: tensor<5xf32>, %inverse: tensor<5xi32>, "
+     "%counts: tensor<?xi32, #tower.bound<5>>",
+     "tower.in_batch_softmax %q, %x ids(%distinct) weights(%w) positives(%inverse) counts(%counts) "
+     "temperature(5.0e-1) : (tensor<5x3xf32>, " COUNTED ", tensor<?xi32, #tower.bound<5>>, tensor<5xf32>, "
+     "tensor<5xi32>, tensor<?xi32, #tower.bound<5>>) -> (tensor<f32>, tensor<5xf32>)"},
     {"softmax", "%q: tensor<5x3xf32>, %x: tensor<6x3xf32>",
      "tower.in_batch_softmax %q, %x temperature(5.0e-1) : (tensor<5x3xf32>, tensor<6x3xf32>) -> (tensor<f32>, "
      "tensor<5xf32>)"},
@@ -102,8 +123,14 @@ TEST_P(Adjoint, AgreesWithCentralDifferences) {
     auto type = cast<RankedTensorType>(operand.getType());
     if (integerArguments.count(key))
       operands.push_back(integerArguments.at(key));
-    else
-      operands.push_back(Tensor::ofReals(type.getShape().vec(), normalNumbers(random, type.getNumElements())));
+    else {
+      Tensor drawn;
+      drawn.shape = type.getShape().vec();
+      if (boundOf(type)) // as many as %distinct
+        drawn.shape[0] = 3;
+      drawn.reals = normalNumbers(random, drawn.count());
+      operands.push_back(drawn);
+    }
     if (key == "%w" && type.getRank() == 1) // weights of pairs
       for (double &weight : operands.back().reals)
         weight = std::abs(weight);

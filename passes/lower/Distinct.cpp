@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Lowering of what a batch with equal rows needs: their numbers, and the way to all rows and back.
+#include "passes/lower/RowNumbers.h"
+
+using namespace mlir;
+
+namespace tower::lower {
+
+LogicalResult lower(Lowering &b, DistinctOp op) {
+  Value rows = b.memory(op.getRows()), distinct = b.define(op.getDistinct());
+  Value inverse = b.define(op.getInverse()), counts = b.define(op.getCounts());
+  int64_t all = shapeOf(rows)[0];
+  RowNumbers numbers(b, all, std::nullopt, distinct, counts);
+  numbers.clear();
+  Value found = b.loop(b.index(0), b.index(all), 1, b.index(0), [&](Value i, ValueRange before) -> Values {
+    Values numbered = numbers.number(b.load(rows, i), before[0]);
+    b.store(b.toI32(numbered[0]), inverse, i);
+    return {numbered[1]};
+  })[0];
+  b.setRowCount(op.getDistinct(), found);
+  b.setRowCount(op.getCounts(), found);
+  return success();
+}
+
+LogicalResult lower(Lowering &b, ExpandRowsOp op) {
+  Value input = b.memory(op.getInput()), inverse = b.memory(op.getInverse()), result = b.define(op.getResult());
+  int64_t width = shapeOf(result)[1];
+  b.rows(shapeOf(result)[0], width, [&](Value i) {
+    Value from = b.toIndex(b.load(inverse, i));
+    b.vectors(width, [&](Value column, VectorType type) {
+      b.store(b.loadVector(type, input, {from, column}), result, {i, column});
+    });
+  });
+  return success();
+}
+
+// A piece has some columns of all rows, so that the rows of each sum come in order.
+LogicalResult lower(Lowering &b, SumEqualRowsOp op) {
+  Value input = b.memory(op.getInput()), inverse = b.memory(op.getInverse()), result = b.define(op.getResult());
+  int64_t all = shapeOf(input)[0], width = shapeOf(input)[1], whole = width / kLanes;
+  Value count = b.rowCount(op.getResult());
+  auto sum = [&](Value column, VectorType type) {
+    b.loop(b.index(0), count, 1, [&](Value u) { b.store(b.splat(0, type), result, {u, column}); });
+    b.loop(b.index(0), b.index(all), 1, [&](Value i) {
+      Value u = b.toIndex(b.load(inverse, i));
+      Value x = b.loadVector(type, input, {i, column});
+      b.store(b.add(b.loadVector(type, result, {u, column}), x), result, {u, column});
+    });
+  };
+  if (whole > 0)
+    b.rows(whole, all * kLanes, [&](Value i) { sum(b.mul(i, b.index(kLanes)), b.vectorOf(b.getF32Type())); });
+  if (width % kLanes != 0)
+    sum(b.index(whole * kLanes), b.vectorOf(b.getF32Type(), width % kLanes));
+  return success();
+}
+
+} // namespace tower::lower
