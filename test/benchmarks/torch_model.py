@@ -10,18 +10,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from supported import pooled_tables, power
+
 ACTIVATIONS = {'IDENTITY': lambda x: x, 'RELU': F.relu, 'TANH': torch.tanh, 'GELU': F.gelu}
-
-
-def check(spec):
-    """Refuses what this peer does not do: nothing is compared with another model than the spec's."""
-    for loss in spec.losses:
-        o = loss.options
-        if loss.kind == 'spread_out' or o.get('weighted') or o.get('remove_same_query') or o.get('same_view_negatives'):
-            raise SystemExit(f'error: loss {loss.name}: this peer has no spread-out loss, pair weights, removal of the '
-                             f"same query's positives or negatives of the same view")
-    if spec.clip_norm or spec.training.HasField('schedule'):
-        raise SystemExit('error: this peer neither clips gradients nor changes its rates')
 
 
 class Lookup:
@@ -31,10 +22,9 @@ class Lookup:
         self.ids, self.counts, self.weights, self.parts, self.owners = [], [], [], [], []
 
     def add(self, owner, ids, counts, pooling):
-        power = {'MEAN': 1.0, 'SUM': 0.0, 'SQRTN': 0.5}[pooling]
         self.ids.append(ids)
         self.counts.append(counts)
-        self.weights.append(np.repeat(1 / np.maximum(counts, 1) ** power, counts))
+        self.weights.append(np.repeat(1 / np.maximum(counts, 1) ** power(pooling), counts))
         self.parts.append(len(counts))
         self.owners.append(owner)
 
@@ -82,7 +72,7 @@ class Model:
             tensor = torch.from_numpy(np.array(value, np.float32)).requires_grad_()
             kind, _, rest = name.partition('/')
             (self.tables if kind == 'table' else self.dense)[rest] = tensor
-        self.pooled = {f.table for features in spec.features.values() for f in features if f.kind == 'multi'}
+        self.pooled = pooled_tables(spec)
 
     def losses(self, batch):
         """The weighted sum of all losses, then each."""

@@ -12,14 +12,14 @@ class Rows:
 
     def __init__(self, optimizer, table):
         self.kind, self.rate, self.options = optimizer.kind, optimizer.rate, optimizer.options
-        if self.kind not in ('adam', 'adagrad', 'sgd'):
-            raise SystemExit(f'error: no {self.kind} in this peer')
         self.table = table
         start = self.options.get('initial', 0.0)
         self.slots = [torch.full_like(table, start, requires_grad=False)
                       for _ in range({'sgd': 0, 'adagrad': 1, 'adam': 2}[self.kind])]
 
     def step(self, number):
+        if self.table.grad is None:
+            return  # All that reads it was masked.
         gradient = self.table.grad.coalesce()
         rows, g = gradient.indices()[0], gradient.values()
         self.table.grad = None
@@ -44,8 +44,6 @@ class Rows:
 def dense(optimizer, parameters):
     """PyTorch's optimizer for the dense parameters, fused."""
     o = optimizer.options
-    if optimizer.weight_decay or optimizer.kind == 'rowwise_adagrad':
-        raise SystemExit('error: no weight decay and no row-wise optimizer in this peer')
     if optimizer.kind == 'adam':
         return torch.optim.Adam(parameters, optimizer.rate, (o['beta1'], o['beta2']), o['epsilon'], fused=True)
     if optimizer.kind == 'adagrad':

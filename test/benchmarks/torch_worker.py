@@ -7,7 +7,8 @@ import torch
 import draws
 import worker
 from safetensors import load
-from torch_model import Batch, Model, check
+from supported import check
+from torch_model import Batch, Model
 from torch_optimizers import Rows, dense
 
 
