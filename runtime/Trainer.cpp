@@ -4,7 +4,6 @@
 #include "runtime/Trainer.h"
 
 #include "runtime/Error.h"
-#include "runtime/StopSignal.h"
 
 #include <algorithm>
 #include <charconv>
@@ -166,23 +165,23 @@ void Trainer::run() {
         "; the best one is " + inQuotes(bestCheckpointPath(options.checkpoint)));
     return;
   }
-  StopSignal signal;
   Progress progress(err, info.step, totalSteps, stepsPerEpoch, model.manifest().training.batch, options.quiet);
   bool early = false;
-  while (info.step < totalSteps && !early) {
+  bool stop = signal.requested(); // by now there is a checkpoint to go on from
+  while (info.step < totalSteps && !early && !stop) {
     step(progress);
-    bool stop = signal.requested();
+    stop = signal.requested();
     if (info.step % validateEvery == 0 || info.step == totalSteps) {
       early = validate(progress);
       save(options.checkpoint);
     } else if (stop) {
       save(options.checkpoint);
     }
-    if (stop && info.step < totalSteps && !early) {
-      progress.message("stopped after step " + std::to_string(info.step) + " of " + std::to_string(totalSteps) +
-                       "; saved " + inQuotes(options.checkpoint) + ": --resume goes on from there");
-      return;
-    }
+  }
+  if (stop && info.step < totalSteps && !early) {
+    progress.message("stopped after step " + std::to_string(info.step) + " of " + std::to_string(totalSteps) +
+                     "; saved " + inQuotes(options.checkpoint) + ": --resume goes on from there");
+    return;
   }
   progress.message((early ? "stopped early after step " : "trained for ") + std::to_string(info.step) +
                    (early ? "" : " steps") + "; saved " + inQuotes(options.checkpoint) +

@@ -11,6 +11,7 @@
 #include "runtime/PairSubset.h"
 #include "runtime/Prefetch.h"
 #include "runtime/Progress.h"
+#include "runtime/StopSignal.h"
 
 #include <memory>
 #include <optional>
@@ -62,6 +63,7 @@ private:
   Model &model;
   TrainOptions options;
   std::ostream &err;
+  StopSignal signal; ///< from before the first checkpoint: a run that left one does not end without a word
   CheckpointInfo info;
   std::unique_ptr<PairSubset> subset;
   std::optional<Prefetch> prefetch;

@@ -4,6 +4,7 @@
 #include "runtime/Checkpoint.h"
 #include "runtime/Model.h"
 #include "runtime/Prefetch.h"
+#include "runtime/Trainer.h"
 #include "test/unit/FakeData.h"
 
 #include <gtest/gtest.h>
@@ -111,6 +112,37 @@ TEST_F(Train, ARunThatWasInterruptedEndsAsTheUncutRun) {
     EXPECT_EQ(bytes(name), bytes("uncut")) << step;
     EXPECT_EQ(bytes(name + ".best"), bytes("uncut.best")) << step;
   }
+}
+
+TEST_F(Train, ASignalBeforeTheFirstStepStopsWithAMessage) {
+  std::vector<std::string> flags{"--steps", "20"}, resumed{"--resume"};
+  ASSERT_EQ(train("uncut", flags).code, 0);
+  Pool pool(1);
+  Dataset dataset(path);
+  Model model(tower_program, dataset, pool);
+  auto stoppedAt = [&](int64_t step, bool resume) {
+    std::ostringstream err;
+    TrainOptions options;
+    options.checkpoint = file("m");
+    options.steps = 20;
+    options.resume = resume;
+    Trainer trainer(model, options, err);
+    std::raise(SIGTERM);
+    trainer.run();
+    EXPECT_NE(err.str().find("stopped after step " + std::to_string(step) + " of 20; saved '" + file("m") +
+                             "': --resume goes on from there"),
+              std::string::npos)
+        << err.str();
+    EXPECT_EQ(readCheckpointInfo(file("m")).step, step);
+  };
+  stoppedAt(0, false);
+  {
+    Wish wish("FAKE_SIGNAL", "6:" + std::to_string(SIGTERM));
+    ASSERT_EQ(train("m", resumed).code, 0);
+  }
+  stoppedAt(7, true);
+  EXPECT_EQ(train("m", resumed).code, 0);
+  EXPECT_EQ(bytes("m"), bytes("uncut"));
 }
 
 TEST_F(Train, ARunThatWasKilledEndsAsTheUncutRun) {
