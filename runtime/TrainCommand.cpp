@@ -24,6 +24,7 @@ int trainCommand(Invocation &invocation) {
   flags.integer("seed", options.seed, 0, "S", "Seed of every random number.", "the spec's");
   flags.integer("threads", threads, 1, "N", "Threads to use; the result does not depend on it.", "one for each CPU");
   flags.toggle("resume", options.resume, "Go on from the checkpoint, if there is one.");
+  flags.toggle("overwrite", options.overwrite, "Start anew and replace the checkpoint, if there is one.");
   flags.toggle("accept-other-data", options.acceptOtherData, "With --resume: go on with other data than before.");
   flags.text("metrics", options.metrics, "DIR", "Write train.jsonl and TensorBoard event files there.");
   flags.fraction("fraction", options.fraction, "F", "Train on a fixed part of the pairs, the same for every seed.",
@@ -41,6 +42,8 @@ int trainCommand(Invocation &invocation) {
     return usage("--epochs and --steps are two ways to say the same: give one of them");
   if (options.acceptOtherData && !options.resume)
     return usage("--accept-other-data has a meaning with --resume only: add it or leave it out");
+  if (options.overwrite && options.resume)
+    return usage("--resume goes on from a checkpoint, --overwrite replaces it: give one of them");
 
   Pool pool(threadCount(threads));
   Dataset dataset(data);

@@ -50,6 +50,8 @@ Trainer::Trainer(Model &model, TrainOptions chosen, std::ostream &err)
   if (resuming) {
     resumeFrom(loadCheckpoint(options.checkpoint, manifest, model.tensors()));
   } else {
+    if (!options.overwrite)
+      refuseToOverwrite();
     if (options.resume)
       say("there is no checkpoint " + inQuotes(options.checkpoint) + " yet: starting with the first step");
     info = checkpointInfo(manifest, model.dataset().fingerprint());
@@ -81,6 +83,17 @@ Trainer::Trainer(Model &model, TrainOptions chosen, std::ostream &err)
     metrics.open(options.metrics, info.step);
 }
 
+/// A run that starts anew deletes what an earlier one left under the same name.
+void Trainer::refuseToOverwrite() const {
+  std::string best = bestCheckpointPath(options.checkpoint);
+  if (std::filesystem::exists(options.checkpoint))
+    throw Error("checkpoint " + inQuotes(options.checkpoint) +
+                " is there already: go on from it with --resume, or replace it with --overwrite");
+  if (std::filesystem::exists(best))
+    throw Error("checkpoint " + inQuotes(best) + " is there already, but not the one to go on from, " +
+                inQuotes(options.checkpoint) + ": replace it with --overwrite, or give another --checkpoint");
+}
+
 void Trainer::startAnew() {
   model.initialize(info.seed);
   // An old file must not be what a run that is cut before its first validation resumes from; and a path that cannot be
@@ -95,7 +108,7 @@ void Trainer::resumeFrom(const CheckpointInfo &checkpoint) {
   if (options.seed && static_cast<uint64_t>(*options.seed) != info.seed)
     throw Error("checkpoint " + inQuotes(options.checkpoint) + " was trained with seed " + std::to_string(info.seed) +
                 ", not " + std::to_string(*options.seed) +
-                ": leave out --seed to go on, or leave out --resume to start anew");
+                ": leave out --seed to go on, or start anew with --overwrite");
   std::string fingerprint = model.dataset().fingerprint();
   std::string fraction = extra(info, fractionKey, "1");
   bool otherData = info.dataFingerprint != fingerprint;

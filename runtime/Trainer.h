@@ -27,7 +27,8 @@ struct TrainOptions {
   std::optional<int64_t> seed;
   std::optional<int64_t> validateEvery; ///< steps; none: the spec's
   std::optional<double> fraction;
-  bool resume = false, acceptOtherData = false, quiet = false;
+  bool resume = false, overwrite = false; ///< at most one; neither: what is there is not touched
+  bool acceptOtherData = false, quiet = false;
 };
 
 /// Where the best checkpoint of "NAME.safetensors" is kept: "NAME.best.safetensors".
@@ -37,7 +38,8 @@ std::string bestCheckpointPath(const std::string &checkpoint);
 /// and resumed ends with the bytes of a run that was not.
 class Trainer {
 public:
-  /// Initializes the model, or loads the checkpoint when resuming. Messages go to `err`. Throws Error.
+  /// Initializes the model, or loads the checkpoint when resuming. Messages go to `err`. Throws Error, also for a
+  /// checkpoint that nobody asked to replace.
   Trainer(Model &model, TrainOptions options, std::ostream &err);
 
   /// Runs to the end, to an early stop or to a signal. Throws Error when a number is not finite: the last checkpoint
@@ -45,6 +47,7 @@ public:
   void run();
 
 private:
+  void refuseToOverwrite() const;
   void startAnew();
   void resumeFrom(const CheckpointInfo &checkpoint);
   void selectPairs();

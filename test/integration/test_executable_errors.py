@@ -106,6 +106,16 @@ class Checkpoints(Executables):
         self.succeeds(*self.train(folder, flags=(
             *flags, '--accept-other-data')))
 
+    def test_not_overwritten_unless_asked(self):
+        with open(self.path('model'), 'rb') as file:
+            before = file.read()
+        self.fails(1, f"checkpoint '{self.path('model')}' is there already: "
+                   'go on from it with --resume, or replace it with '
+                   '--overwrite', *self.train())
+        with open(self.path('model'), 'rb') as file:
+            self.assertEqual(file.read(), before)
+        self.succeeds(*self.train(flags=('--steps', '5', '--overwrite')))
+
     def test_resume_says_what_it_does_not_know(self):
         self.fails(1, 'was trained with seed 1, not 2', *self.train(
             flags=('--resume', '--seed', '2')))

@@ -83,6 +83,7 @@ class Training(Case):
                         break
                     if step == last:  # too fast for us: once more
                         os.remove(cut)
+                        os.remove(self.best(cut))
                         before = 0
                         continue
                     if kill == signal.SIGKILL:
@@ -107,7 +108,8 @@ class Training(Case):
         path = self.path('model')
         for _ in range(15):
             self.cut(name, path, signal.SIGKILL, chance.uniform(0, 0.03),
-                     '--epochs', '100', '--validate-every', '1', '--quiet')
+                     '--epochs', '100', '--validate-every', '1', '--quiet',
+                     '--overwrite')
             self.step(name, path)
             if os.path.exists(self.best(path)):
                 self.step(name, self.best(path))

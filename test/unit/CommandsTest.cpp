@@ -165,6 +165,7 @@ TEST(Executable, WrongUseEndsWithTwo) {
   EXPECT_EQ(runFake({"evaluate", "--data", "d"}).code, 2);
   EXPECT_EQ(runFake({"train", "--data", "d", "--checkpoint", "c", "--epochs", "1", "--steps", "1"}).code, 2);
   EXPECT_EQ(runFake({"train", "--data", "d", "--checkpoint", "c", "--accept-other-data"}).code, 2);
+  EXPECT_EQ(runFake({"train", "--data", "d", "--checkpoint", "c", "--resume", "--overwrite"}).code, 2);
 }
 
 TEST(Executable, WhatIsMissingIsNamed) {

@@ -203,6 +203,29 @@ TEST_F(Train, ResumeRefusesOtherDataAndOtherSeeds) {
   EXPECT_EQ(readCheckpointInfo(file("m")).step, 20);
 }
 
+TEST_F(Train, ACheckpointIsReplacedOnRequestOnly) {
+  ASSERT_EQ(train("m", {"--steps", "10"}).code, 0);
+  std::string last = bytes("m"), best = bytes("m.best");
+  Outcome outcome = train("m", {"--steps", "5"});
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_EQ(outcome.err, "fake train: error: checkpoint '" + file("m") +
+                             "' is there already: go on from it with --resume, or replace it with --overwrite\n");
+  EXPECT_EQ(bytes("m"), last);
+  EXPECT_EQ(bytes("m.best"), best);
+  // The best one alone is worth as much.
+  std::filesystem::remove(file("m"));
+  for (std::vector<std::string> flags : {std::vector<std::string>{}, {"--resume"}}) {
+    outcome = train("m", flags);
+    EXPECT_EQ(outcome.code, 1);
+    EXPECT_NE(outcome.err.find("checkpoint '" + file("m.best") + "' is there already, but not the one to go on from"),
+              std::string::npos)
+        << outcome.err;
+  }
+  EXPECT_EQ(bytes("m.best"), best);
+  EXPECT_EQ(train("m", {"--steps", "5", "--overwrite"}).code, 0);
+  EXPECT_EQ(readCheckpointInfo(file("m")).step, 5);
+}
+
 TEST_F(Train, ResumeOfAFinishedRunSaysSo) {
   ASSERT_EQ(train("m", {"--steps", "10"}).code, 0);
   std::string before = bytes("m");
