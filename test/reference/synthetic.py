@@ -53,10 +53,11 @@ class Writer:
                 ids.astype(np.int32))
         return ids
 
-    def multi(self, name, longest, vocabulary=None):
+    def multi(self, name, longest, vocabulary=None, counts=None):
         vocabulary = vocabulary or name
-        counts = self.random.integers(0, longest + 1, self.entity.rows)
-        counts[:2] = longest, 0
+        if counts is None:
+            counts = self.random.integers(0, longest + 1, self.entity.rows)
+            counts[:2] = longest, 0
         offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
         # Values of a list are known ones: unseen values were left out.
         values = np.maximum(self.skewed(vocabulary, offsets[-1]), 1)
@@ -73,7 +74,7 @@ class Writer:
                                 width=numbers.shape[1])
         np.save(self.path(self.entity.name, f'{name}.npy'), numbers)
 
-    def pairs(self, query, item, counts, weighted):
+    def pairs(self, query, item, counts, weighted, skew=3):
         self.schema.query_entity, self.schema.item_entity = query, item
         rows = {e.name: e.rows for e in self.schema.entities}
         for split, count in counts.items():
@@ -81,7 +82,7 @@ class Writer:
             draw = self.random.random((2, count))
             columns = {
                 'query': (rows[query] * draw[0]).astype(np.int32),
-                'item': (rows[item] * draw[1] ** 3).astype(np.int32)}
+                'item': (rows[item] * draw[1] ** skew).astype(np.int32)}
             if weighted:
                 columns['weight'] = (
                     0.25 + 2 * self.random.random(count)).astype(np.float32)
