@@ -17,6 +17,13 @@ using namespace tower::rt;
 namespace {
 constexpr int64_t stampVersion = 1; // raised when more is checked
 const char *const stampName = "/.stamp.json";
+// A file system's clock stands still for up to 10 ms: a file that was as young as this when it was stamped may have been
+// written once more at the same time.
+constexpr int64_t tick = 20'000'000; // nanoseconds
+
+int64_t changeTime(const struct stat &status) {
+  return int64_t{status.st_mtim.tv_sec} * 1000000000 + status.st_mtim.tv_nsec;
+}
 } // namespace
 
 Stamp tower::rt::currentFiles(const std::string &folder, const std::vector<std::string> &files) {
@@ -26,7 +33,7 @@ Stamp tower::rt::currentFiles(const std::string &folder, const std::vector<std::
     std::string path = folder + "/" + file;
     if (::stat(path.c_str(), &status) != 0)
       throw Error(path + ": cannot be opened: " + errnoText(errno));
-    stamp[file] = {status.st_size, int64_t{status.st_mtim.tv_sec} * 1000000000 + status.st_mtim.tv_nsec, 0};
+    stamp[file] = {status.st_size, changeTime(status), 0};
   }
   return stamp;
 }
@@ -34,6 +41,9 @@ Stamp tower::rt::currentFiles(const std::string &folder, const std::vector<std::
 bool tower::rt::readStamp(const std::string &folder, Stamp &files) {
   try {
     std::string path = folder + stampName;
+    struct stat stamped;
+    if (::stat(path.c_str(), &stamped) != 0)
+      return false;
     Json document = parseJson(readText(path), path);
     JsonView root(document, path);
     if (root.integer("version") != stampVersion)
@@ -42,7 +52,8 @@ bool tower::rt::readStamp(const std::string &folder, Stamp &files) {
     for (auto &[name, file] : files) {
       JsonView entry = known.field(name.c_str());
       std::string hash = entry.text("hash");
-      if (entry.integer("size") != file.size || entry.integer("changed_ns") != file.changed ||
+      if (file.changed + tick > changeTime(stamped) || entry.integer("size") != file.size ||
+          entry.integer("changed_ns") != file.changed ||
           std::from_chars(hash.data(), hash.data() + hash.size(), file.hash, 16).ptr != hash.data() + hash.size())
         return false;
     }
