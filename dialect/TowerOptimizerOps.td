@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // Dataflow: optimizers. Each comes for dense parameters and, with `_rows`, for the distinct rows of a table; rows that no
-// lookup touched keep their parameters and slots. r = rate x factor, with `factor` the schedule's at this step. g is the
+// lookup touched keep their parameters and slots. Rows come summed, as tower.sum_rows gives them, or as the row gradient
+// itself, whose sums then never are in memory. r = rate x factor, with `factor` the schedule's at this step. g is the
 // gradient, times `scale` when clipping. Weight decay is decoupled: p <- p - r decay p.
 
 #ifndef DIALECT_TOWEROPTIMIZEROPS_TD
@@ -10,8 +11,8 @@
 include "dialect/TowerDialect.td"
 
 class Tower_Update<string mnemonic, dag slots, dag gradient, dag extra, dag attributes, dag new_slots,
-                   string operands_format, string attributes_format>
-    : Tower_Op<mnemonic, [Pure]> {
+                   string operands_format, string attributes_format, list<Trait> traits = []>
+    : Tower_Op<mnemonic, !listconcat([Pure], traits)> {
   let arguments = !con((ins Tower_F32Tensor:$parameter), slots, gradient, extra,
                        (ins F32Scalar:$factor, Optional<F32Scalar>:$scale, F32Attr:$rate), attributes);
   let results = !con((outs Tower_F32Tensor:$new_parameter), new_slots);
@@ -21,9 +22,12 @@ class Tower_Update<string mnemonic, dag slots, dag gradient, dag extra, dag attr
 }
 
 defvar dense_gradient = (ins Tower_F32Tensor:$gradient);
-defvar row_gradient = (ins I32Vector:$rows, F32Matrix:$values, I64Scalar:$count);
+defvar row_gradient = (ins Optional<I32Vector>:$rows, Optional<F32Matrix>:$values, Optional<I64Scalar>:$count,
+                           Optional<Tower_RowGradientType>:$gradient);
 defvar dense_operands = "`,` $gradient";
-defvar row_operands = "`rows` `(` $rows `,` $values `,` $count `)`";
+defvar row_operands = [{
+  (`rows` `(` $rows^ `,` $values `,` $count `)`)? (`gradient` `(` $gradient^ `)`)?
+}];
 defvar decay_argument = (ins F32Attr:$decay);
 defvar adagrad_arguments = (ins F32Attr:$epsilon);
 defvar adam_arguments = (ins F32Attr:$beta1, F32Attr:$beta2, F32Attr:$epsilon);
@@ -46,13 +50,18 @@ def Tower_SgdOp : Tower_Update<"sgd", (ins), dense_gradient, (ins), decay_argume
 }
 
 def Tower_SgdRowsOp : Tower_Update<"sgd_rows", (ins), row_gradient, (ins), (ins), (outs),
-                                   !strconcat("$parameter", row_operands), ""> {
+                                   !strconcat("$parameter", row_operands), "", [AttrSizedOperandSegments]> {
   let summary = "tower.sgd on the distinct rows of a table";
   let description = [{
     ```mlir
     func.func @example(%p: tensor<59x8xf32>, %rows: tensor<9xi32>, %g: tensor<9x8xf32>, %count: tensor<i64>, %factor: tensor<f32>) {
       %new = tower.sgd_rows %p rows(%rows, %g, %count), %factor rate(5.0e-2)
         : (tensor<59x8xf32>, tensor<9xi32>, tensor<9x8xf32>, tensor<i64>, tensor<f32>) -> tensor<59x8xf32>
+      return
+    }
+    func.func @fused(%p: tensor<59x8xf32>, %g: !tower.row_gradient<59x8>, %factor: tensor<f32>) {
+      %new = tower.sgd_rows %p gradient(%g), %factor rate(5.0e-2)
+        : (tensor<59x8xf32>, !tower.row_gradient<59x8>, tensor<f32>) -> tensor<59x8xf32>
       return
     }
     ```
@@ -76,7 +85,8 @@ def Tower_AdagradOp : Tower_Update<"adagrad", (ins Tower_F32Tensor:$accumulator)
 
 def Tower_AdagradRowsOp : Tower_Update<"adagrad_rows", (ins F32Matrix:$accumulator), row_gradient, (ins),
                                        adagrad_arguments, (outs F32Matrix:$new_accumulator),
-                                       !strconcat("$parameter `,` $accumulator", row_operands), adagrad_format> {
+                                       !strconcat("$parameter `,` $accumulator", row_operands), adagrad_format,
+                   [AttrSizedOperandSegments]> {
   let summary = "tower.adagrad on the distinct rows of a table";
   let description = [{
     ```mlir
@@ -91,7 +101,8 @@ def Tower_AdagradRowsOp : Tower_Update<"adagrad_rows", (ins F32Matrix:$accumulat
 
 def Tower_RowwiseAdagradRowsOp
     : Tower_Update<"rowwise_adagrad_rows", (ins F32Vector:$accumulator), row_gradient, (ins), adagrad_arguments,
-                   (outs F32Vector:$new_accumulator), !strconcat("$parameter `,` $accumulator", row_operands), adagrad_format> {
+                   (outs F32Vector:$new_accumulator), !strconcat("$parameter `,` $accumulator", row_operands), adagrad_format,
+                   [AttrSizedOperandSegments]> {
   let summary = "Adagrad with one accumulator a row: a <- a + mean(g^2)";
   let description = [{
     ```mlir
@@ -128,7 +139,7 @@ def Tower_AdamRowsOp : Tower_Update<"adam_rows", (ins F32Matrix:$first, F32Matri
                                     (ins I64Scalar:$step), adam_arguments,
                                     (outs F32Matrix:$new_first, F32Matrix:$new_second),
                                     !strconcat("$parameter `,` $first `,` $second", row_operands, "`step` `(` $step `)`"),
-                                    adam_format> {
+                                    adam_format, [AttrSizedOperandSegments]> {
   let summary = "tower.adam on the distinct rows of a table (lazy: untouched moments do not decay)";
   let description = [{
     ```mlir

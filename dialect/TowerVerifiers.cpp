@@ -327,6 +327,15 @@ template <typename Op> static LogicalResult verifyDenseUpdate(Op op) {
 }
 
 template <typename Op> static LogicalResult verifyRowUpdate(Op op) {
+  bool summed = op.getRows() && op.getValues() && op.getCount(), any = op.getRows() || op.getValues() || op.getCount();
+  if (summed == static_cast<bool>(op.getGradient()) || summed != any)
+    return op.emitOpError("needs summed rows, their values and count, or a row gradient, and not both");
+  if (auto gradient = op.getGradient()) {
+    auto type = cast<RowGradientType>(gradient.getType());
+    if (type.getRows() != rows(op.getParameter()) || type.getDim() != columns(op.getParameter()))
+      return op.emitOpError() << type << " is no gradient of " << op.getParameter().getType();
+    return verifyUpdate(op);
+  }
   if (failed(same(op, "the number of rows", rows(op.getRows()), "that of values", rows(op.getValues()))) ||
       failed(same(op, "the values' width", columns(op.getValues()), "the table's", columns(op.getParameter()))))
     return failure();

@@ -13,8 +13,7 @@ namespace {
 class Losses {
 public:
   Losses(FunctionBuilder &function, ModelOp model, LookupCounts &lookups)
-      : function(function), builder(function.builder), model(model), lookups(lookups),
-        training(model.training()) {}
+      : function(function), builder(function.builder), model(model), lookups(lookups), training(model.training()) {}
 
   Value run();
 

@@ -87,25 +87,28 @@ void Updates::updateRows(Location loc, const std::string &name, SumRowsOp gradie
   auto option = [&](StringRef key) { return options.getAs<FloatAttr>(key); };
   switch (training.getTables()) {
   case OptimizerKind::sgd:
-    return keep(name,
-                SgdRowsOp::create(builder, loc, type, parameter, rows, values, count, factor, scale, option("rate")));
+    return keep(name, SgdRowsOp::create(builder, loc, type, parameter, rows, values, count, /*gradient=*/Value(),
+                                        factor, scale, option("rate")));
   case OptimizerKind::adagrad: {
-    auto op = AdagradRowsOp::create(builder, loc, type, type, parameter, function.tensor(name + "/adagrad"), rows,
-                                    values, count, factor, scale, option("rate"), option("epsilon"));
+    auto op =
+        AdagradRowsOp::create(builder, loc, type, type, parameter, function.tensor(name + "/adagrad"), rows, values,
+                              count, /*gradient=*/Value(), factor, scale, option("rate"), option("epsilon"));
     keep(name, op.getNewParameter());
     return keep(name + "/adagrad", op.getNewAccumulator());
   }
   case OptimizerKind::rowwise_adagrad: {
     Value accumulator = function.tensor(name + "/rowwise_adagrad");
-    auto op = RowwiseAdagradRowsOp::create(builder, loc, type, accumulator.getType(), parameter, accumulator, rows,
-                                           values, count, factor, scale, option("rate"), option("epsilon"));
+    auto op =
+        RowwiseAdagradRowsOp::create(builder, loc, type, accumulator.getType(), parameter, accumulator, rows, values,
+                                     count, /*gradient=*/Value(), factor, scale, option("rate"), option("epsilon"));
     keep(name, op.getNewParameter());
     return keep(name + "/rowwise_adagrad", op.getNewAccumulator());
   }
   case OptimizerKind::adam: {
     Value m = function.tensor(name + "/adam/m"), v = function.tensor(name + "/adam/v");
-    auto op = AdamRowsOp::create(builder, loc, type, type, type, parameter, m, v, rows, values, count, function.step(),
-                                 factor, scale, option("rate"), option("beta1"), option("beta2"), option("epsilon"));
+    auto op = AdamRowsOp::create(builder, loc, type, type, type, parameter, m, v, rows, values, count,
+                                 /*gradient=*/Value(), function.step(), factor, scale, option("rate"), option("beta1"),
+                                 option("beta2"), option("epsilon"));
     keep(name, op.getNewParameter());
     keep(name + "/adam/m", op.getNewFirst());
     return keep(name + "/adam/v", op.getNewSecond());

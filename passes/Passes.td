@@ -126,6 +126,24 @@ def FuseEpilogues : Pass<"tower-fuse-epilogues"> {
   }];
 }
 
+def FuseUpdates : Pass<"tower-fuse-updates"> {
+  let summary = "Sum the gradient of a table's row and update the row at once";
+  let description = [{
+    An optimizer of summed rows takes the row gradient itself, so that tower.sum_rows and its values go. Declines with
+    clipping, whose norm needs all sums first, and where something else reads the sums.
+
+    Before:
+    ```mlir
+    %rows, %values, %count = tower.sum_rows %g : <59x8> -> tensor<40xi32>, tensor<40x8xf32>, tensor<i64>
+    %new = tower.sgd_rows %p rows(%rows, %values, %count), %factor rate(5.0e-2)
+    ```
+    After:
+    ```mlir
+    %new = tower.sgd_rows %p gradient(%g), %factor rate(5.0e-2)
+    ```
+  }];
+}
+
 def ApproximateMath : Pass<"tower-approximate-math"> {
   let summary = "Replace math.exp, log, tanh and erf on f32 by polynomials";
   let description = [{

@@ -70,6 +70,7 @@ constexpr Optimization kSimplifying[] = {
 constexpr Optimization kFusing[] = {
     {"skip-masked", [] { return createSkipMasked(); }},
     {"fuse-epilogues", [] { return createFuseEpilogues(); }},
+    {"fuse-updates", [] { return createFuseUpdates(); }},
 };
 } // namespace
 

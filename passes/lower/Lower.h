@@ -144,7 +144,7 @@ LogicalResult lower(Lowering &b, ColumnSumOp op);
 LogicalResult lower(Lowering &b, SliceRowsOp op);
 LogicalResult lower(Lowering &b, ActivateGradOp op);
 LogicalResult lower(Lowering &b, NormalizeGradOp op);
-// Rows.cpp
+// RowSum.cpp
 LogicalResult lower(Lowering &b, SumRowsOp op);
 // Optimizers.cpp
 LogicalResult lower(Lowering &b, SgdOp op);

@@ -3,7 +3,7 @@
 // Lowering of optimizers: one elementwise rule each, over all of a dense parameter or over a table's distinct rows, in
 // place.
 #include "mlir/Dialect/Utils/ReshapeOpsUtils.h"
-#include "passes/lower/Lower.h"
+#include "passes/lower/RowSum.h"
 
 using namespace mlir;
 
@@ -58,7 +58,9 @@ public:
       gradient = copy;
     }
     gradient = flat(b, gradient);
-    auto at = [&](Value i, VectorType type) { apply(flatState, gradient, i, i, type, rule); };
+    auto at = [&](Value i, VectorType type) {
+      apply(flatState, scaled(b.loadVector(type, gradient, i), type), i, type, rule);
+    };
     if (whole > 0)
       b.rows(whole, kLanes * 8, [&](Value i) { at(b.mul(i, b.index(kLanes)), b.vectorOf(b.getF32Type())); });
     if (count % kLanes != 0)
@@ -66,25 +68,28 @@ public:
     return success();
   }
 
-  /// Applies `rule` to the distinct rows; `perRow`, if given, runs first with the row's number in the table and in
-  /// `values`.
-  LogicalResult rows(Rule rule, function_ref<void(Value row, Value d)> perRow = nullptr) {
+  /// Applies `rule` to the distinct rows; `perRow`, if given, runs first with the row's number in the table and the sum
+  /// of its gradient's squares.
+  LogicalResult rows(Rule rule, function_ref<void(Value row, Value squares)> perRow = nullptr) {
+    if (op.getGradient())
+      return rowsAsSummed(rule, perRow);
     Value rows = b.memory(op.getRows()), values = b.memory(op.getValues());
     int64_t width = shapeOf(values)[1];
     b.rows(b.toIndex(b.scalar(b.memory(op.getCount()))), width * 8, [&](Value d) {
       Value row = b.toIndex(b.load(rows, d));
+      auto gradient = [&](Value column, VectorType type) {
+        return scaled(b.loadVector(type, values, {d, column}), type);
+      };
       if (perRow)
-        perRow(row, d);
+        perRow(row, b.fold(width, [&](Value column, VectorType type) {
+          Value g = gradient(column, type);
+          return b.mul(g, g);
+        }));
       b.vectors(width, [&](Value column, VectorType type) {
-        apply(state, values, ValueRange{row, column}, ValueRange{d, column}, type, rule);
+        apply(state, gradient(column, type), ValueRange{row, column}, type, rule);
       });
     });
     return success();
-  }
-
-  Value gradientAt(Value gradient, ValueRange at, VectorType type) {
-    Value g = b.loadVector(type, gradient, at);
-    return scale ? b.mul(g, b.broadcast(scale, type)) : g;
   }
 
   /// p <- p - r decay p.
@@ -99,13 +104,54 @@ public:
   Value rate, scale;
 
 private:
-  void apply(ValueRange memories, Value gradient, ValueRange at, ValueRange gradientPlace, VectorType type, Rule rule) {
+  /// The same where each row's sum goes from registers to the rule.
+  LogicalResult rowsAsSummed(Rule rule, function_ref<void(Value row, Value squares)> perRow) {
+    RowSum sum(b, op);
+    if (failed(sum.collect(op.getGradient())))
+      return failure();
+    Value rows = b.allocate({sum.bound()}, b.getI32Type());
+    sum.group(rows);
+    sum.forRows(12 * sum.width(), [&](Value d, Value begin, Value end) {
+      Value row = b.toIndex(b.load(rows, d));
+      if (perRow)
+        perRow(row, squaresOf(sum, begin, end));
+      sum.forColumns([&](Value from, int64_t width) {
+        SummedColumns columns = sum.sum(begin, end, from, width);
+        for (auto [part, total] : llvm::zip(columns.parts, columns.sums))
+          apply(state, scaled(total, part.second), ValueRange{row, part.first}, part.second, rule);
+      });
+    });
+    return success();
+  }
+
+  /// The sum of the squares of a row's sum, which is made here first and once more for the rule.
+  Value squaresOf(RowSum &sum, Value begin, Value end) {
+    Value result = b.f32(0);
+    int64_t whole = sum.width() / RowSum::kColumns * RowSum::kColumns;
+    auto add = [&](Value before, Value from, int64_t width) {
+      SummedColumns columns = sum.sum(begin, end, from, width);
+      for (auto [part, total] : llvm::zip(columns.parts, columns.sums)) {
+        Value g = scaled(total, part.second);
+        before = b.add(before, b.reduce(b.mul(g, g)));
+      }
+      return before;
+    };
+    if (whole > 0)
+      result =
+          b.loop(b.index(0), b.index(whole), RowSum::kColumns, result,
+                 [&](Value from, ValueRange before) -> Values { return {add(before[0], from, RowSum::kColumns)}; })[0];
+    return sum.width() > whole ? add(result, b.index(whole), sum.width() - whole) : result;
+  }
+
+  Value scaled(Value gradient, VectorType type) { return scale ? b.mul(gradient, b.broadcast(scale, type)) : gradient; }
+
+  void apply(ValueRange memories, Value gradient, ValueRange at, VectorType type, Rule rule) {
     // One accumulator a row is not a matrix; it is updated before.
     Values elements;
     for (Value memory : memories)
       if (cast<MemRefType>(memory.getType()).getRank() == static_cast<int64_t>(at.size()))
         elements.push_back(b.loadVector(type, memory, at));
-    rule(elements, gradientAt(gradient, gradientPlace, type), type);
+    rule(elements, gradient, type);
     unsigned next = 0;
     for (Value memory : memories)
       if (cast<MemRefType>(memory.getType()).getRank() == static_cast<int64_t>(at.size()))
@@ -198,15 +244,11 @@ LogicalResult lower(Lowering &b, RowwiseAdagradRowsOp op) {
   Update update(b, op);
   if (failed(update.place({op.getParameter(), op.getAccumulator()})))
     return failure();
-  Value values = b.memory(op.getValues()), factor;
-  int64_t width = shapeOf(values)[1];
+  Value factor;
+  int64_t width = cast<RankedTensorType>(op.getParameter().getType()).getDimSize(1);
   return update.rows(
       [&](Values &state, Value g, VectorType type) { state[0] = b.sub(state[0], b.mul(g, b.broadcast(factor, type))); },
-      [&](Value row, Value d) {
-        Value squares = b.fold(width, [&](Value column, VectorType type) {
-          Value g = update.gradientAt(values, {d, column}, type);
-          return b.mul(g, g);
-        });
+      [&](Value row, Value squares) {
         Value accumulator = b.fma(squares, b.f32(1.0 / static_cast<double>(width)), b.load(update.state[1], row));
         b.store(accumulator, update.state[1], row);
         factor = b.div(update.rate, b.add(b.sqrt(accumulator), b.f32(op.getEpsilon().convertToFloat())));

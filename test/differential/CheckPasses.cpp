@@ -66,7 +66,7 @@ public:
     std::map<std::string, Tensor> before = evaluateModule(*model.gradient);
     differentiation(before);
     for (const char *pipeline :
-         {"canonicalize", "cse", "canonicalize,cse", "tower-skip-masked", "tower-fuse-epilogues", "tower-fuse-phase"})
+         {"canonicalize", "cse", "canonicalize,cse", "tower-skip-masked", "tower-fuse-epilogues", "tower-fuse-updates", "tower-fuse-phase"})
       check(*model.gradient, pipeline, before);
     for (const char *pipeline : {"tower-distinct-rows{always},tower-differentiate",
                                  "tower-simplify-phase,tower-differentiate,tower-fuse-phase"})

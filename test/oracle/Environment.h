@@ -42,6 +42,9 @@ mlir::FailureOr<std::vector<int64_t>> survivingValues(PooledLookupOp op, const E
 mlir::FailureOr<std::vector<int64_t>> survivingValues(PooledRowGradientOp op, const Environment &env, int64_t position,
                                                       int64_t tableRows);
 
+/// A row gradient with equal rows summed, by row.
+std::map<int64_t, std::vector<double>> sumsByRow(const Tensor &gradient);
+
 /// What each of `count` > 0 values is multiplied with.
 double poolingFactor(Pooling pooling, size_t count);
 

@@ -37,14 +37,20 @@ double adagradStep(double epsilon, double g, double &a) {
   return g / (std::sqrt(a) + epsilon);
 }
 
-// Calls update(row of the table, position in `values`) for the rows of a gradient.
+// Calls update(row of the table, its sum of gradients) for the rows of a gradient, summed before or now.
 template <typename Op, typename Update>
 LogicalResult forRows(Op op, const Environment &env, const Tensor &table, Update update) {
-  const Tensor &rows = env[op.getRows()];
+  if (op.getGradient()) {
+    for (const auto &[row, sum] : sumsByRow(env[op.getGradient()]))
+      update(row, sum);
+    return success();
+  }
+  const Tensor &rows = env[op.getRows()], &values = env[op.getValues()];
   for (int64_t i = 0; i < env[op.getCount()].integer(); ++i) {
     if (failed(checkIndex(op, "row", rows.integers[i], table.extent(0))))
       return failure();
-    update(rows.integers[i], i);
+    update(rows.integers[i], std::vector<double>(values.reals.begin() + i * values.extent(1),
+                                                 values.reals.begin() + (i + 1) * values.extent(1)));
   }
   return success();
 }
@@ -63,9 +69,9 @@ LogicalResult oracle::evaluateOp(SgdOp op, Environment &env) {
 LogicalResult oracle::evaluateOp(SgdRowsOp op, Environment &env) {
   Rates rates(op, env);
   Tensor p = env[op.getParameter()];
-  LogicalResult done = forRows(op, env, p, [&](int64_t row, int64_t i) {
+  LogicalResult done = forRows(op, env, p, [&](int64_t row, const std::vector<double> &sum) {
     for (int64_t j = 0; j < p.extent(1); ++j)
-      p.at(row, j) -= rates.r * rates.scale * env[op.getValues()].at(i, j);
+      p.at(row, j) -= rates.r * rates.scale * sum[j];
   });
   env.set(op.getNewParameter(), p);
   return done;
@@ -86,10 +92,9 @@ LogicalResult oracle::evaluateOp(AdagradOp op, Environment &env) {
 LogicalResult oracle::evaluateOp(AdagradRowsOp op, Environment &env) {
   Rates rates(op, env);
   Tensor p = env[op.getParameter()], a = env[op.getAccumulator()];
-  LogicalResult done = forRows(op, env, p, [&](int64_t row, int64_t i) {
+  LogicalResult done = forRows(op, env, p, [&](int64_t row, const std::vector<double> &sum) {
     for (int64_t j = 0; j < p.extent(1); ++j)
-      p.at(row, j) -=
-          rates.r * adagradStep(number(op.getEpsilon()), rates.scale * env[op.getValues()].at(i, j), a.at(row, j));
+      p.at(row, j) -= rates.r * adagradStep(number(op.getEpsilon()), rates.scale * sum[j], a.at(row, j));
   });
   env.set(op.getNewParameter(), p);
   env.set(op.getNewAccumulator(), a);
@@ -100,8 +105,8 @@ LogicalResult oracle::evaluateOp(AdagradRowsOp op, Environment &env) {
 LogicalResult oracle::evaluateOp(RowwiseAdagradRowsOp op, Environment &env) {
   Rates rates(op, env);
   Tensor p = env[op.getParameter()], a = env[op.getAccumulator()];
-  LogicalResult done = forRows(op, env, p, [&](int64_t row, int64_t i) {
-    auto g = [&](int64_t j) { return rates.scale * env[op.getValues()].at(i, j); };
+  LogicalResult done = forRows(op, env, p, [&](int64_t row, const std::vector<double> &sum) {
+    auto g = [&](int64_t j) { return rates.scale * sum[j]; };
     for (int64_t j = 0; j < p.extent(1); ++j)
       a.reals[row] += g(j) * g(j) / p.extent(1);
     for (int64_t j = 0; j < p.extent(1); ++j)
@@ -128,10 +133,9 @@ LogicalResult oracle::evaluateOp(AdamOp op, Environment &env) {
 LogicalResult oracle::evaluateOp(AdamRowsOp op, Environment &env) {
   Rates rates(op, env);
   Tensor p = env[op.getParameter()], m = env[op.getFirst()], v = env[op.getSecond()];
-  LogicalResult done = forRows(op, env, p, [&](int64_t row, int64_t i) {
+  LogicalResult done = forRows(op, env, p, [&](int64_t row, const std::vector<double> &sum) {
     for (int64_t j = 0; j < p.extent(1); ++j)
-      p.at(row, j) -=
-          rates.r * adamStep(op, env, rates.scale * env[op.getValues()].at(i, j), m.at(row, j), v.at(row, j));
+      p.at(row, j) -= rates.r * adamStep(op, env, rates.scale * sum[j], m.at(row, j), v.at(row, j));
   });
   env.set(op.getNewParameter(), p);
   env.set(op.getNewFirst(), m);

@@ -190,6 +190,8 @@ void collectGradient(func::FuncOp function, Operation &op, const Environment &va
   llvm::TypeSwitch<Operation *>(&op)
       .Case<SgdOp, AdagradOp, AdamOp>([&](auto update) { store(update.getParameter(), values[update.getGradient()]); })
       .Case<SgdRowsOp, AdagradRowsOp, RowwiseAdagradRowsOp, AdamRowsOp>([&](auto update) {
+        if (update.getGradient())
+          return store(update.getParameter(), dense(values[update.getGradient()]));
         const Tensor &rows = values[update.getRows()], &sums = values[update.getValues()];
         Tensor list;
         list.shape = values[update.getParameter()].shape;

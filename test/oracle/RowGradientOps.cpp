@@ -57,14 +57,19 @@ LogicalResult oracle::evaluateOp(MergeRowsOp op, Environment &env) {
   return success();
 }
 
-LogicalResult oracle::evaluateOp(SumRowsOp op, Environment &env) {
+std::map<int64_t, std::vector<double>> oracle::sumsByRow(const Tensor &gradient) {
   std::map<int64_t, std::vector<double>> sums;
-  for (const Contribution &contribution : env[op.getGradient()].contributions) {
+  for (const Contribution &contribution : gradient.contributions) {
     std::vector<double> &sum = sums[contribution.row];
     sum.resize(contribution.values.size());
     for (size_t j = 0; j < sum.size(); ++j)
       sum[j] += contribution.values[j];
   }
+  return sums;
+}
+
+LogicalResult oracle::evaluateOp(SumRowsOp op, Environment &env) {
+  std::map<int64_t, std::vector<double>> sums = sumsByRow(env[op.getGradient()]);
   Tensor &rows = env.create(op.getRows()), &values = env.create(op.getValues());
   if (int64_t(sums.size()) > rows.extent(0))
     return op.emitOpError() << sums.size() << " distinct rows do not fit its bound of " << rows.extent(0);

@@ -1,70 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Lowering of tower.sum_rows: the contributions of all lookups of a table, summed by row in the order in which they
-// were merged. Its cost grows with the batch, never with the table:
+// Row gradients by row:
 //   1. each contribution writes the rows that it reaches, position by position (parallel);
-//   2. rows get numbers in order of first appearance, through a hash table, or a slot for each row of a small table;
+//   2. rows get numbers in order of first appearance (RowNumbers);
 //   3. a counting sort puts the positions of one row together, in order;
 //   4. each distinct row sums coefficient x gradient over its positions (parallel).
+#include "passes/lower/RowSum.h"
 #include "passes/lower/Pooled.h"
-#include "passes/lower/RowNumbers.h"
 
 #include <algorithm>
 
 using namespace mlir;
 
 namespace tower::lower {
-namespace {
-
-/// One lookup's share of a row gradient. Positions and entries of all shares are numbered one after the other.
-struct Share {
-  RowGradientOp single; // one of the two
-  PooledRowGradientOp pooled;
-  Value gradient; // positions x dim
-  int64_t positions = 0, longest = 1;
-  int64_t firstPosition = 0, firstEntry = 0;
-  Value count; // positions, or 0 where the feature is masked: index
-};
-
-/// Columns that are summed in registers.
-constexpr int64_t kSummedColumns = 8 * kLanes;
-
-class RowSum {
-public:
-  RowSum(Lowering &b, SumRowsOp op) : b(b), op(op) {}
-
-  LogicalResult run();
-
-private:
-  LogicalResult collect(Value gradient);
-  void writeEntries(Share &share);
-  /// Calls `visit(entry, position)` for every entry in order, carrying `state`.
-  Values forEntries(ValueRange state, function_ref<Values(Value entry, Value position, ValueRange state)> visit);
-  Values number(Value entry, Value distinct);
-  void sumColumns(Value d, Value begin, Value end, Value from, int64_t width);
-  Value gradientAt(Value position, Value &owner);
-
-  Lowering &b;
-  SumRowsOp op;
-  SmallVector<Share> shares;
-  int64_t positions = 0, entries = 0;
-  bool weighted = false;
-  std::optional<RowNumbers> numbers;
-  Value rowOfEntry;            // by entry: its row, then its row's number
-  Value lengths, coefficients; // by position
-  Value ends;                  // by distinct row: how many positions, then where they end
-  Value order;                 // positions, those of one row together
-  Value rows, values;
-};
 
 LogicalResult RowSum::collect(Value gradient) {
   if (auto merge = gradient.getDefiningOp<MergeRowsOp>())
     return success(succeeded(collect(merge.getLhs())) && succeeded(collect(merge.getRhs())));
+  auto type = cast<RowGradientType>(gradient.getType());
+  tableRows = type.getRows();
+  dim = type.getDim();
   Share share;
   share.single = gradient.getDefiningOp<RowGradientOp>();
   share.pooled = gradient.getDefiningOp<PooledRowGradientOp>();
   if (!share.single && !share.pooled)
-    return op.emitOpError("needs a row gradient that lookups and merges define in this function");
+    return op->emitOpError("needs a row gradient that lookups and merges define in this function");
   share.gradient = b.memory(share.single ? share.single.getGradient() : share.pooled.getGradient());
   share.positions = shapeOf(share.gradient)[0];
   if (share.pooled) {
@@ -82,6 +42,8 @@ LogicalResult RowSum::collect(Value gradient) {
     share.count = b.select(b.isMasked(b.memory(mask), feature), b.index(0), share.count);
   }
   shares.push_back(share);
+  if (entries >= int64_t(1) << 30)
+    return op->emitOpError() << "a batch may reach a table " << entries << " times, more than 2^30: lower the batch";
   return success();
 }
 
@@ -122,6 +84,7 @@ void RowSum::writeEntries(Share &share) {
   });
 }
 
+/// Calls `visit(entry, position)` for every entry in order, carrying `state`.
 Values RowSum::forEntries(ValueRange state, function_ref<Values(Value, Value, ValueRange)> visit) {
   Values current(state);
   for (Share &share : shares)
@@ -138,8 +101,8 @@ Values RowSum::forEntries(ValueRange state, function_ref<Values(Value, Value, Va
 }
 
 /// The number of the entry's row, in place of the row, and how many are distinct then.
-Values RowSum::number(Value entry, Value distinct) {
-  Values result = numbers->number(b.load(rowOfEntry, entry), distinct);
+Values RowSum::number(RowNumbers &numbers, Value entry, Value before) {
+  Values result = numbers.number(b.load(rowOfEntry, entry), before);
   b.store(b.toI32(result[0]), rowOfEntry, entry);
   return result;
 }
@@ -168,58 +131,44 @@ Value RowSum::gradientAt(Value position, Value &owner) {
   return result;
 }
 
-/// values[d, from .. from + width) = sum over its positions.
-void RowSum::sumColumns(Value d, Value begin, Value end, Value from, int64_t width) {
-  SmallVector<std::pair<Value, VectorType>> parts;
+SummedColumns RowSum::sum(Value begin, Value end, Value from, int64_t width) {
+  SummedColumns result;
   Values initial;
   for (int64_t column = 0; column < width; column += kLanes) {
     VectorType type = b.vectorOf(b.getF32Type(), std::min(kLanes, width - column));
-    parts.emplace_back(b.add(from, b.index(column)), type);
+    result.parts.emplace_back(b.add(from, b.index(column)), type);
     initial.push_back(b.splat(0, type));
   }
-  Values sums = b.loop(begin, end, 1, initial, [&](Value at, ValueRange before) -> Values {
+  result.sums = b.loop(begin, end, 1, initial, [&](Value at, ValueRange before) -> Values {
     Value position = b.toIndex(b.load(order, at)), owner;
     Value gradient = gradientAt(position, owner);
     Value coefficient = weighted ? b.load(coefficients, position) : Value();
     Values after;
-    for (auto [part, sum] : llvm::zip(parts, before)) {
+    for (auto [part, sum] : llvm::zip(result.parts, before)) {
       Value g = b.loadVector(part.second, gradient, {owner, part.first});
       after.push_back(coefficient ? b.fma(g, b.broadcast(coefficient, part.second), sum) : b.add(sum, g));
     }
     return after;
   });
-  for (auto [part, sum] : llvm::zip(parts, sums))
-    b.store(sum, values, {d, part.first});
+  return result;
 }
 
-LogicalResult RowSum::run() {
-  if (failed(collect(op.getGradient())))
-    return failure();
-  int64_t tableRows = op.getGradient().getType().getRows();
-  if (entries >= int64_t(1) << 30)
-    return op.emitOpError() << "a batch may reach a table " << entries << " times, more than 2^30: lower the batch";
-  rows = b.define(op.getRows());
-  values = b.define(op.getValues());
-  Value count = b.define(op.getCount());
-  int64_t bound = std::min(tableRows, entries), width = shapeOf(values)[1];
-  if (shapeOf(rows)[0] < bound)
-    return op.emitOpError() << "has room for " << shapeOf(rows)[0] << " distinct rows, but there may be " << bound;
-
+void RowSum::group(Value rows) {
   rowOfEntry = b.allocate({entries}, b.getI32Type());
   order = b.allocate({entries}, b.getI32Type());
-  ends = b.allocate({bound}, b.getI32Type());
+  ends = b.allocate({bound()}, b.getI32Type());
   if (llvm::any_of(shares, [](const Share &share) { return static_cast<bool>(share.pooled); }))
     lengths = b.allocate({positions}, b.getI32Type());
   if (weighted)
     coefficients = b.allocateF32({positions});
-  numbers.emplace(b, entries, tableRows, rows, ends);
+  RowNumbers numbers(b, entries, tableRows, rows, ends);
 
   for (Share &share : shares)
     writeEntries(share);
-  numbers->clear();
-  Value distinct = forEntries(
-      b.index(0), [&](Value entry, Value, ValueRange state) -> Values { return {number(entry, state[0])[1]}; })[0];
-  b.store(arith::IndexCastOp::create(b, b.getI64Type(), distinct), count);
+  numbers.clear();
+  distinct = forEntries(b.index(0), [&](Value entry, Value, ValueRange state) -> Values {
+    return {number(numbers, entry, state[0])[1]};
+  })[0];
 
   b.loop(b.index(0), distinct, 1, b.integer(0, 32), [&](Value d, ValueRange start) -> Values {
     Value size = b.load(ends, d);
@@ -232,25 +181,44 @@ LogicalResult RowSum::run() {
     b.store(b.add(place, b.integer(1, 32)), ends, d);
     return {};
   });
+}
 
-  int64_t whole = width - width % kSummedColumns;
-  b.rows(distinct, 4 * width, [&](Value d) {
+void RowSum::forRows(int64_t cost, function_ref<void(Value, Value, Value)> body) {
+  b.rows(distinct, cost, [&](Value d) {
     Value isFirst = b.compare(arith::CmpIPredicate::eq, d, b.index(0));
     Value begin = b.choose(
         isFirst, b.getIndexType(), [&]() -> Values { return {b.index(0)}; },
         [&]() -> Values { return {b.toIndex(b.load(ends, b.sub(d, b.index(1))))}; })[0];
-    Value end = b.toIndex(b.load(ends, d));
-    if (whole > 0)
-      b.loop(b.index(0), b.index(whole), kSummedColumns,
-             [&](Value from) { sumColumns(d, begin, end, from, kSummedColumns); });
-    if (width > whole)
-      sumColumns(d, begin, end, b.index(whole), width - whole);
+    body(d, begin, b.toIndex(b.load(ends, d)));
+  });
+}
+
+void RowSum::forColumns(function_ref<void(Value, int64_t)> body) {
+  int64_t whole = dim - dim % kColumns;
+  if (whole > 0)
+    b.loop(b.index(0), b.index(whole), kColumns, [&](Value from) { body(from, kColumns); });
+  if (dim > whole)
+    body(b.index(whole), dim - whole);
+}
+
+LogicalResult lower(Lowering &b, SumRowsOp op) {
+  RowSum sum(b, op);
+  if (failed(sum.collect(op.getGradient())))
+    return failure();
+  Value rows = b.define(op.getRows()), values = b.define(op.getValues()), count = b.define(op.getCount());
+  if (shapeOf(rows)[0] < sum.bound())
+    return op.emitOpError() << "has room for " << shapeOf(rows)[0] << " distinct rows, but there may be "
+                            << sum.bound();
+  sum.group(rows);
+  b.store(arith::IndexCastOp::create(b, b.getI64Type(), sum.count()), count);
+  sum.forRows(4 * sum.width(), [&](Value d, Value begin, Value end) {
+    sum.forColumns([&](Value from, int64_t width) {
+      SummedColumns columns = sum.sum(begin, end, from, width);
+      for (auto [part, total] : llvm::zip(columns.parts, columns.sums))
+        b.store(total, values, {d, part.first});
+    });
   });
   return success();
 }
-
-} // namespace
-
-LogicalResult lower(Lowering &b, SumRowsOp op) { return RowSum(b, op).run(); }
 
 } // namespace tower::lower
