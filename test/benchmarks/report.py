@@ -34,25 +34,26 @@ def times(result):
     """A row for each implementation."""
     blocks = next(iter(result['seconds'].values()))
     lines = [f'A step, median of {len(blocks)} alternating blocks of {len(blocks[0])} steps (least and largest block):',
-             '', '| | ms | towerc / it (least and largest round) |', '|---|---|---|']
+             '', '| | ms | towerc / it (least and largest round) | planned |', '|---|---|---|---|']
     for name, blocks in result['seconds'].items():
         medians = sorted(1e3 * statistics.median(block) for block in blocks)
         ratio = result['ratio'][name]
         said = '' if name == 'towerc' else f'{ratio["median"]:.2f} ({ratio["least"]:.2f}, {ratio["largest"]:.2f})'
-        lines.append(f'| {result["about"][name]["what"]} | {statistics.median(medians):.1f} ({medians[0]:.1f}, '
-                     f'{medians[-1]:.1f}) | {said} |')
+        about = result['about'][name]
+        planned = f'{about["arena_bytes"] / 2**20:.1f} MiB' if 'arena_bytes' in about else ''
+        lines.append(f'| {about["what"]} | {statistics.median(medians):.1f} ({medians[0]:.1f}, {medians[-1]:.1f}) '
+                     f'| {said} | {planned} |')
     about = result['about']['towerc']
-    lines += ['', f'towerc compiled it in {result["compile_seconds"]:.1f} s; planned: '
-              f'{about["arena_bytes"] / 2**20:.1f} MiB of intermediates, {about["tensor_bytes"] / 2**20:.1f} MiB of '
-              'parameters and optimizer slots.']
+    lines += ['', f'towerc compiled it in {about["compile_seconds"]:.1f} s. Planned are intermediates; parameters and '
+              f'optimizer slots take {about["tensor_bytes"] / 2**20:.1f} MiB.']
     return '\n'.join(lines) + '\n'
 
 
-def write(folder, results, threads, tolerance):
+def write(stem, results, threads, tolerance):
     machine = f'{_cpu()}, {os.cpu_count()} CPUs, {threads} threads used by each'
-    with open(os.path.join(folder, 'report.json'), 'w') as file:
+    with open(stem + '.json', 'w') as file:
         json.dump({'machine': machine, 'threads': threads, 'configurations': results}, file, indent=1)
-    with open(os.path.join(folder, 'report.md'), 'w') as file:
+    with open(stem + '.md', 'w') as file:
         file.write(f'# Training steps\n\n{machine}.\n')
         for result in results:
             file.write('\n' + losses(result, tolerance))
