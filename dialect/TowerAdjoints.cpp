@@ -115,6 +115,16 @@ SmallVector<Value> StackOp::adjoint(OpBuilder &builder, ValueRange gradients, Ne
   return result;
 }
 
+SmallVector<Value> UnstackOp::adjoint(OpBuilder &builder, ValueRange gradients, Needed) {
+  SmallVector<Value> all;
+  for (auto [part, gradient] : llvm::zip(getParts(), gradients)) {
+    // A part that the loss does not depend on.
+    all.push_back(gradient ? gradient
+                           : ScaleOp::create(builder, getLoc(), part.getType(), part, builder.getF32FloatAttr(0)));
+  }
+  return {StackOp::create(builder, getLoc(), getInput().getType(), all)};
+}
+
 SmallVector<Value> ExpandRowsOp::adjoint(OpBuilder &builder, ValueRange gradients, Needed needed) {
   SmallVector<Value> result(getNumOperands());
   if (needed(getInput()))

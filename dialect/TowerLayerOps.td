@@ -110,6 +110,22 @@ def Tower_StackOp : Tower_Op<"stack", [Pure, DeclareOpInterfaceMethods<Tower_Dif
   let hasVerifier = 1;
 }
 
+def Tower_UnstackOp : Tower_Op<"unstack", [Pure, DeclareOpInterfaceMethods<Tower_Differentiable>]> {
+  let summary = "The parts that tower.stack put below each other, in their order";
+  let description = [{
+    ```mlir
+    func.func @example(%both: tensor<12x32xf32>) {
+      %a, %b = tower.unstack %both : tensor<12x32xf32> -> tensor<8x32xf32>, tensor<4x32xf32>
+      return
+    }
+    ```
+  }];
+  let arguments = (ins F32Matrix:$input);
+  let results = (outs Variadic<F32Matrix>:$parts);
+  let assemblyFormat = "$input attr-dict `:` type($input) `->` type($parts)";
+  let hasVerifier = 1;
+}
+
 def Tower_ExpandRowsOp : Tower_Op<"expand_rows", [Pure, DeclareOpInterfaceMethods<Tower_Differentiable>]> {
   let summary = "From distinct rows back to all: result[i] = input[inverse[i]]";
   let description = [{

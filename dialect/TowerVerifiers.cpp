@@ -200,6 +200,16 @@ template <typename Op> static LogicalResult verifyExpansion(Op op, Value some, V
   return same(op, "the inverse's extent", rows(op.getInverse()), "the number of rows", rows(all));
 }
 
+LogicalResult UnstackOp::verify() {
+  int64_t total = 0;
+  for (Value part : getParts()) {
+    if (failed(same(*this, "a part's width", columns(part), "the input's", columns(getInput()))))
+      return failure();
+    total += rows(part);
+  }
+  return same(*this, "the parts' rows together", total, "the input's", rows(getInput()));
+}
+
 LogicalResult ExpandRowsOp::verify() { return verifyExpansion(*this, getInput(), getResult()); }
 LogicalResult SumEqualRowsOp::verify() { return verifyExpansion(*this, getResult(), getInput()); }
 

@@ -85,6 +85,27 @@ def DistinctRows : Pass<"tower-distinct-rows"> {
                         "Rewrite wherever it is right, whatever it costs: for tests on small models">];
 }
 
+def BatchTowers : Pass<"tower-batch-towers"> {
+  let summary = "Run layers of one weight over all their inputs at once";
+  let description = [{
+    Several tower.linear of one weight and bias become one over the stack of their inputs, with what follows on each alike
+    (activation, normalization); tower.unstack gives the parts back. The first layer of a tower is not a tower.linear. Runs
+    before differentiation. Declines for a weight with one application, and where rows are counted at run time.
+
+    Before:
+    ```mlir
+    %a = tower.linear %x, %w bias(%b)
+    %c = tower.linear %y, %w bias(%b)
+    ```
+    After:
+    ```mlir
+    %xy = tower.stack %x, %y
+    %ac = tower.linear %xy, %w bias(%b)
+    %a, %c = tower.unstack %ac
+    ```
+  }];
+}
+
 def SkipMasked : Pass<"tower-skip-masked"> {
   let summary = "Multiply only the features that a mask leaves visible";
   let description = [{

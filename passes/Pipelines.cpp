@@ -66,6 +66,7 @@ struct Optimization {
 // In their order, before differentiation and after it.
 constexpr Optimization kSimplifying[] = {
     {"distinct-rows", [] { return createDistinctRows(); }},
+    {"batch-towers", [] { return createBatchTowers(); }},
 };
 constexpr Optimization kFusing[] = {
     {"skip-masked", [] { return createSkipMasked(); }},

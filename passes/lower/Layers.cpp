@@ -122,15 +122,35 @@ LogicalResult lower(Lowering &b, NormalizeGradOp op) {
 }
 
 LogicalResult lower(Lowering &b, StackOp op) {
-  Value result = b.define(op.getResult());
+  Value result = b.stackMemory(op);
   int64_t from = 0;
   for (Value value : op.getInputs()) {
     Value input = b.memory(value), start = b.index(from);
     int64_t count = shapeOf(input)[0];
+    // The first stack that a value is a part of has it already.
+    if (b.isInStack(op, value, from)) {
+      from += count;
+      continue;
+    }
     if (shapeOf(input).size() == 1)
       b.loop(b.index(0), b.index(count), 1, [&](Value i) { b.store(b.load(input, i), result, b.add(i, start)); });
     else
       b.copy(input, b.rowsOf(result, b.getIndexAttr(from), b.getIndexAttr(count)));
+    from += count;
+  }
+  return success();
+}
+
+LogicalResult lower(Lowering &b, UnstackOp op) {
+  Value input = b.memory(op.getInput());
+  int64_t from = 0;
+  for (Value part : op.getParts()) {
+    int64_t count = cast<RankedTensorType>(part.getType()).getDimSize(0);
+    Value rows = b.rowsOf(input, b.getIndexAttr(from), b.getIndexAttr(count));
+    if (b.isFinal(input) && !b.isResult(part))
+      b.alias(part, rows);
+    else
+      b.copy(rows, b.define(part));
     from += count;
   }
   return success();

@@ -36,12 +36,12 @@ MemRefType memoryType(Type tensor) {
 
 LogicalResult lowerOp(Lowering &lowering, Operation *op) {
   return llvm::TypeSwitch<Operation *, LogicalResult>(op)
-      .Case<SamplePairsOp, SampleUniformOp, FeatureMaskOp, ComplementOp, TakeOp, PositionsOp, DistinctOp, ExpandRowsOp,
-            SumEqualRowsOp, DenseOp, LookupOp, PooledLookupOp, SegmentLinearOp, LinearOp, ActivateOp, NormalizeOp,
-            StackOp, InBatchSoftmaxOp, InBatchSoftmaxGradOp, SpreadOutOp, SpreadOutGradOp, WeightedSumOp, OneOp,
-            ScaleOp, AddOp, MatmulOp, ColumnSumOp, SliceRowsOp, ActivateGradOp, NormalizeGradOp, SegmentWeightGradOp,
-            SegmentInputGradOp, SegmentDefaultGradOp, SumRowsOp, SgdOp, SgdRowsOp, AdagradOp, AdagradRowsOp,
-            RowwiseAdagradRowsOp, AdamOp, AdamRowsOp, SquaredNormOp, ClipScaleOp, TopKOp>(
+      .Case<SamplePairsOp, SampleUniformOp, FeatureMaskOp, ComplementOp, TakeOp, PositionsOp, UnstackOp, DistinctOp,
+            ExpandRowsOp, SumEqualRowsOp, DenseOp, LookupOp, PooledLookupOp, SegmentLinearOp, LinearOp, ActivateOp,
+            NormalizeOp, StackOp, InBatchSoftmaxOp, InBatchSoftmaxGradOp, SpreadOutOp, SpreadOutGradOp, WeightedSumOp,
+            OneOp, ScaleOp, AddOp, MatmulOp, ColumnSumOp, SliceRowsOp, ActivateGradOp, NormalizeGradOp,
+            SegmentWeightGradOp, SegmentInputGradOp, SegmentDefaultGradOp, SumRowsOp, SgdOp, SgdRowsOp, AdagradOp,
+            AdagradRowsOp, RowwiseAdagradRowsOp, AdamOp, AdamRowsOp, SquaredNormOp, ClipScaleOp, TopKOp>(
           [&](auto typed) { return lower(lowering, typed); })
       // A row gradient has no memory; tower.sum_rows reads its contributions where they are defined.
       .Case<RowGradientOp, PooledRowGradientOp, MergeRowsOp>([](auto) { return success(); })
@@ -94,8 +94,26 @@ void Lowering::buildSignature() {
       resultMemory.try_emplace(value, target.getArgument(next++));
 }
 
-// A lookup whose result only one first layer and its weight's gradient read, at one place.
+Value Lowering::stackMemory(StackOp op) {
+  if (Value known = buffers.lookup(op.getResult()))
+    return known;
+  return define(op.getResult());
+}
+
+// A lookup whose result only one first layer and its weight's gradient read, at one place; a matrix that goes into a
+// stack.
 void Lowering::findInPlace() {
+  source.walk([&](StackOp stack) {
+    if (!cast<RankedTensorType>(stack.getType()).hasStaticShape())
+      return;
+    int64_t from = 0;
+    for (Value part : stack.getInputs()) {
+      auto type = cast<RankedTensorType>(part.getType());
+      if (type.getRank() == 2 && part.getDefiningOp() && !resultMemory.contains(part))
+        inStack.try_emplace(part, stack, from);
+      from += type.getDimSize(0);
+    }
+  });
   source.walk([&](SegmentLinearOp layer) {
     if (!layer.getMask() && layer.getSegments().size() == 1)
       return;
@@ -176,6 +194,13 @@ Value Lowering::define(Value tensor) {
         sideBySide(*this, layer.getSegments(), layer.getMask(), layer.getDefaults(), layer.getSkipMasked());
     return place =
                columnsOf(input.memory, getAsOpFoldResult(input.columns.from[f]), getIndexAttr(input.columns.widths[f]));
+  }
+  if (auto found = inStack.find(tensor); found != inStack.end()) {
+    placed.insert(tensor);
+    auto [stack, from] = found->second;
+    int64_t rows = cast<RankedTensorType>(tensor.getType()).getDimSize(0);
+    Value part = rowsOf(stackMemory(stack), getIndexAttr(from), getIndexAttr(rows));
+    return buffers[tensor] = part;
   }
   MemRefType type = memoryType(tensor.getType());
   return place = allocate(type.getShape(), type.getElementType());

@@ -50,6 +50,12 @@ public:
   /// Memory for a result to which something will be added, holding `onto` if it is not null: onto's own where nothing
   /// else reads it.
   Value defineOnto(Value tensor, Value onto);
+  /// Memory of a stack, made when the first of its parts is computed in place, or now.
+  Value stackMemory(StackOp op);
+  /// Whether a value was computed where this stack wants it, from row `from` on.
+  bool isInStack(StackOp op, Value tensor, int64_t from) const {
+    return placed.contains(tensor) && inStack.lookup(tensor) == std::pair(op, from);
+  }
   /// Whether a value is computed where the first layer that reads it wants it.
   bool isInPlace(Value tensor) const { return inPlace.contains(tensor); }
   /// Whether nothing reads the zeros of a masked feature's lookup.
@@ -95,6 +101,9 @@ private:
   llvm::DenseMap<Value, Value> rowCounts; ///< By tensors with a #tower.bound.
   /// Segments that are computed in place, with their layer and their number in it.
   llvm::DenseMap<Value, std::pair<SegmentLinearOp, unsigned>> inPlace;
+  /// Parts of stacks that may be computed in place, with their first row; and those that were.
+  llvm::DenseMap<Value, std::pair<StackOp, int64_t>> inStack;
+  llvm::DenseSet<Value> placed;
   /// Memory that the caller gives for results, by the result's value: the first return of each.
   llvm::DenseMap<Value, Value> resultMemory;
 };
@@ -124,6 +133,7 @@ LogicalResult lower(Lowering &b, LinearOp op);
 LogicalResult lower(Lowering &b, ActivateOp op);
 LogicalResult lower(Lowering &b, NormalizeOp op);
 LogicalResult lower(Lowering &b, StackOp op);
+LogicalResult lower(Lowering &b, UnstackOp op);
 // Segments.cpp
 LogicalResult lower(Lowering &b, SegmentLinearOp op);
 LogicalResult lower(Lowering &b, SegmentWeightGradOp op);

@@ -100,7 +100,7 @@ void differential::checkAdjoints(TestModel &model, Coverage &coverage, Failures 
   checkAlone(model, function, *values, coverage, failures);
   // The same on distinct rows.
   OwningOpRef<ModuleOp> copy = model.dataflow->clone();
-  if (!runPipeline(*copy, "tower-distinct-rows{always},cse,tower-differentiate", coverage))
+  if (!runPipeline(*copy, "tower-distinct-rows{always},cse,tower-batch-towers,tower-differentiate", coverage))
     return failures.push_back("no step on distinct rows: " + model.takeMessages());
   FailureOr<Environment> distinct = evaluateAll(model.trainStep(*copy), inputs);
   if (failed(distinct))

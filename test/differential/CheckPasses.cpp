@@ -65,11 +65,12 @@ public:
   void run() {
     std::map<std::string, Tensor> before = evaluateModule(*model.gradient);
     differentiation(before);
-    for (const char *pipeline :
-         {"canonicalize", "cse", "canonicalize,cse", "tower-skip-masked", "tower-fuse-epilogues", "tower-fuse-updates", "tower-fuse-phase"})
+    for (const char *pipeline : {"canonicalize", "cse", "canonicalize,cse", "tower-skip-masked", "tower-fuse-epilogues",
+                                 "tower-fuse-updates", "tower-fuse-phase"})
       check(*model.gradient, pipeline, before);
-    for (const char *pipeline : {"tower-distinct-rows{always},tower-differentiate",
-                                 "tower-simplify-phase,tower-differentiate,tower-fuse-phase"})
+    for (const char *pipeline :
+         {"tower-distinct-rows{always},tower-differentiate", "tower-batch-towers,tower-differentiate",
+          "tower-simplify-phase,tower-differentiate,tower-fuse-phase"})
       check(*model.dataflow, pipeline, before);
     std::string text;
     llvm::raw_string_ostream stream(text);

@@ -91,6 +91,18 @@ LogicalResult oracle::evaluateOp(StackOp op, Environment &env) {
   return success();
 }
 
+LogicalResult oracle::evaluateOp(UnstackOp op, Environment &env) {
+  int64_t from = 0;
+  for (mlir::Value value : op.getParts()) {
+    Tensor &part = env.create(value);
+    for (int64_t i = 0; i < part.extent(0); ++i)
+      for (int64_t j = 0; j < part.extent(1); ++j)
+        part.at(i, j) = env[op.getInput()].at(from + i, j);
+    from += part.extent(0);
+  }
+  return success();
+}
+
 LogicalResult oracle::evaluateOp(ExpandRowsOp op, Environment &env) {
   const Tensor &input = env[op.getInput()], &inverse = env[op.getInverse()];
   Tensor &result = env.create(op.getResult());

@@ -91,6 +91,7 @@ const Case cases[] = {
      "tower.in_batch_softmax %q, %x ids(%distinct) weights(%w) positives(%inverse) counts(%counts) "
      "temperature(5.0e-1) : (tensor<5x3xf32>, " COUNTED ", tensor<?xi32, #tower.bound<5>>, tensor<5xf32>, "
      "tensor<5xi32>, tensor<?xi32, #tower.bound<5>>) -> (tensor<f32>, tensor<5xf32>)"},
+    {"unstack", "%x: tensor<5x3xf32>", "tower.unstack %x : tensor<5x3xf32> -> tensor<2x3xf32>, tensor<3x3xf32>"},
     {"softmax", "%q: tensor<5x3xf32>, %x: tensor<6x3xf32>",
      "tower.in_batch_softmax %q, %x temperature(5.0e-1) : (tensor<5x3xf32>, tensor<6x3xf32>) -> (tensor<f32>, "
      "tensor<5xf32>)"},
@@ -107,7 +108,9 @@ const Case cases[] = {
 class Adjoint : public testing::TestWithParam<Case> {};
 
 TEST_P(Adjoint, AgreesWithCentralDifferences) {
-  std::string results = StringRef(GetParam().op).starts_with("tower.in_batch_softmax") ? "%0:2 = " : "%0 = ";
+  StringRef text(GetParam().op);
+  bool two = text.starts_with("tower.in_batch_softmax") || text.starts_with("tower.unstack");
+  std::string results = two ? "%0:2 = " : "%0 = ";
   ParsedFunction parsed("func.func @f(" + std::string(GetParam().signature) + ") {\n" + results + GetParam().op +
                         "\nreturn }");
   ASSERT_TRUE(bool(parsed)) << parsed.message;
