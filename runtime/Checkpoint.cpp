@@ -72,10 +72,36 @@ CheckpointInfo readInfo(const Parsed &parsed) {
   info.shapeHash = view.text("shape_hash");
   info.optionsHash = view.text("options_hash");
   info.dataFingerprint = view.text("data_fingerprint");
+  info.firstValues = info.step == 0 && parsed.header.size() == 1;
   for (const auto &[key, value] : parsed.header["__metadata__"].items())
     if (key.starts_with(extraPrefix) && value.is_string())
       info.extra[key.substr(extraPrefix.size())] = value.get<std::string>();
   return info;
+}
+
+Json metadataOf(const CheckpointInfo &info) {
+  char metric[40];
+  std::snprintf(metric, sizeof(metric), "%.17g", info.bestMetric);
+  Json metadata = {{"step", std::to_string(info.step)},
+                   {"seed", std::to_string(static_cast<int64_t>(info.seed))},
+                   {"best_metric", metric},
+                   {"name", info.name},
+                   {"spec", info.spec},
+                   {"shape_hash", info.shapeHash},
+                   {"options_hash", info.optionsHash},
+                   {"data_fingerprint", info.dataFingerprint}};
+  for (const auto &[key, value] : info.extra)
+    metadata[extraPrefix + key] = value;
+  return metadata;
+}
+
+void writeHeader(FileWriter &file, const Json &header) {
+  // Bytes that are no UTF-8 (in the spec's comments, say) are replaced rather than refused.
+  std::string text = header.dump(-1, ' ', false, Json::error_handler_t::replace);
+  text.append((8 - text.size() % 8) % 8, ' ');
+  uint64_t size = text.size();
+  file.write(&size, sizeof(size));
+  file.write(text);
 }
 
 } // namespace
@@ -91,19 +117,7 @@ CheckpointInfo tower::rt::checkpointInfo(const Manifest &manifest, const std::st
 }
 
 void tower::rt::saveCheckpoint(const std::string &path, const Tensors &tensors, const CheckpointInfo &info) {
-  char metric[40];
-  std::snprintf(metric, sizeof(metric), "%.17g", info.bestMetric);
-  Json metadata = {{"step", std::to_string(info.step)},
-                   {"seed", std::to_string(static_cast<int64_t>(info.seed))},
-                   {"best_metric", metric},
-                   {"name", info.name},
-                   {"spec", info.spec},
-                   {"shape_hash", info.shapeHash},
-                   {"options_hash", info.optionsHash},
-                   {"data_fingerprint", info.dataFingerprint}};
-  for (const auto &[key, value] : info.extra)
-    metadata[extraPrefix + key] = value;
-  Json header = {{"__metadata__", metadata}};
+  Json header = {{"__metadata__", metadataOf(info)}};
   size_t offset = 0;
   for (size_t i = 0; i < tensors.size(); ++i) {
     size_t end = offset + tensors[i].size_bytes();
@@ -111,16 +125,16 @@ void tower::rt::saveCheckpoint(const std::string &path, const Tensors &tensors, 
         {"dtype", "F32"}, {"shape", tensors.info(i).shape}, {"data_offsets", {offset, end}}};
     offset = end;
   }
-  // Bytes that are no UTF-8 (in the spec's comments, say) are replaced rather than refused.
-  std::string text = header.dump(-1, ' ', false, Json::error_handler_t::replace);
-  text.append((8 - text.size() % 8) % 8, ' ');
-  uint64_t size = text.size();
   replaceFile(path, [&](FileWriter &file) {
-    file.write(&size, sizeof(size));
-    file.write(text);
+    writeHeader(file, header);
     for (size_t i = 0; i < tensors.size(); ++i)
       file.write(tensors[i].data(), tensors[i].size_bytes());
   });
+}
+
+void tower::rt::saveStart(const std::string &path, const CheckpointInfo &info) {
+  Json header = {{"__metadata__", metadataOf(info)}};
+  replaceFile(path, [&](FileWriter &file) { writeHeader(file, header); });
 }
 
 CheckpointInfo tower::rt::readCheckpointInfo(const std::string &path) { return readInfo(parse(path)); }
@@ -132,6 +146,8 @@ CheckpointInfo tower::rt::loadCheckpoint(const std::string &path, const Manifest
     throw Error(path + ": belongs to a model of another shape ('" + info.name + "', " + info.shapeHash +
                 "); this program is '" + manifest.name + "', " + manifest.shapeHash +
                 ": use the program that trained it, or train again");
+  if (info.firstValues)
+    return info;
   std::vector<const char *> sources;
   for (size_t i = 0; i < tensors.size(); ++i) {
     const TensorInfo &wanted = tensors.info(i);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // Checkpoints: .safetensors files with all tensors of a model (parameters, slots, constants) and, as metadata, where
-// the training stood.
+// the training stood. The one that a run starts with has metadata only: first values follow from seed and data, and a
+// large model starts at once instead of writing them.
 #ifndef TOWER_RUNTIME_CHECKPOINT_H
 #define TOWER_RUNTIME_CHECKPOINT_H
 
@@ -22,6 +23,7 @@ struct CheckpointInfo {
   std::string shapeHash, optionsHash;
   std::string dataFingerprint;
   std::map<std::string, std::string> extra; // anything else the trainer wants back
+  bool firstValues = false;                 // read from a file without tensors: they have their first values
 };
 
 /// Fills in name, spec and hashes from the manifest.
@@ -30,11 +32,15 @@ CheckpointInfo checkpointInfo(const Manifest &manifest, const std::string &dataF
 /// Writes a checkpoint, as a whole or not at all (replaceFile). The bytes depend on the arguments alone.
 void saveCheckpoint(const std::string &path, const Tensors &tensors, const CheckpointInfo &info);
 
+/// Writes the checkpoint that a run starts with, without tensors. info.step is 0.
+void saveStart(const std::string &path, const CheckpointInfo &info);
+
 /// The metadata alone. Throws Error if the file is not a complete checkpoint.
 CheckpointInfo readCheckpointInfo(const std::string &path);
 
-/// Loads all tensors. Throws Error, and changes no tensor, if the file is not a complete checkpoint of a model of the
-/// same shape. Differences of options or data are the caller's to judge, from the result.
+/// Loads all tensors; if the result says firstValues, they are the caller's to compute (Model::load does). Throws
+/// Error, and changes no tensor, if the file is not a complete checkpoint of a model of the same shape. Differences of
+/// options or data are the caller's to judge, from the result.
 CheckpointInfo loadCheckpoint(const std::string &path, const Manifest &manifest, const Tensors &tensors);
 
 } // namespace tower::rt

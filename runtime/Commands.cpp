@@ -114,7 +114,7 @@ unsigned threadCount(std::optional<int64_t> threads) {
 
 TrainedModel::TrainedModel(Invocation &invocation, const ModelFlags &flags)
     : pool(threadCount(flags.threads)), data(flags.data), model(invocation.program, data, pool),
-      checkpoint(loadCheckpoint(flags.checkpoint, model.manifest(), model.tensors())) {
+      checkpoint(model.load(flags.checkpoint)) {
   if (checkpoint.dataFingerprint != data.fingerprint())
     invocation.err << "note: '" << flags.checkpoint << "' was trained on other data than '" << flags.data
                    << "': if vocabularies differ, so do the meanings of rows\n";

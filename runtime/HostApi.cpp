@@ -105,7 +105,7 @@ int tower_initialize(tower_model *model, uint64_t seed) {
 
 int tower_load_checkpoint(tower_model *model, const char *path, int64_t *step) {
   return guarded(-1, [&] {
-    CheckpointInfo info = loadCheckpoint(path, model->model.manifest(), model->model.tensors());
+    CheckpointInfo info = model->model.load(path);
     if (step)
       *step = info.step;
     return 0;

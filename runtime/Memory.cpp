@@ -6,10 +6,12 @@
 #include "runtime/Error.h"
 
 #include <cerrno>
+#include <cstring>
 #include <string>
 #include <utility>
 
 #include <sys/mman.h>
+#include <unistd.h>
 
 using namespace tower::rt;
 
@@ -31,6 +33,18 @@ Memory &Memory::operator=(Memory &&other) noexcept {
   std::swap(address, other.address);
   std::swap(bytes, other.bytes);
   return *this;
+}
+
+void Memory::zero(size_t offset, size_t count) const {
+  static const auto page = static_cast<size_t>(::sysconf(_SC_PAGESIZE));
+  char *start = static_cast<char *>(address);
+  size_t first = (offset + page - 1) / page * page, last = (offset + count) / page * page;
+  if (first >= last || ::madvise(start + first, last - first, MADV_DONTNEED) != 0) {
+    std::memset(start + offset, 0, count);
+    return;
+  }
+  std::memset(start + offset, 0, first - offset);
+  std::memset(start + last, 0, offset + count - last);
 }
 
 Memory::~Memory() {

@@ -20,6 +20,10 @@ public:
   void *data() const { return address; }
   size_t size() const { return bytes; }
 
+  /// Makes `count` bytes from `offset` zero by giving their pages back: the system zeroes them when they are next
+  /// touched, which for memory that nobody has touched is no work at all.
+  void zero(size_t offset, size_t count) const;
+
 private:
   void *address = nullptr;
   size_t bytes = 0;

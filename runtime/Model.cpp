@@ -67,6 +67,13 @@ Model::Model(const tower_program_v1 &program, const Dataset &data, Pool &pool)
   arena = Memory(largestArena(info));
 }
 
+CheckpointInfo Model::load(const std::string &checkpoint) {
+  CheckpointInfo stand = loadCheckpoint(checkpoint, info, block);
+  if (stand.firstValues)
+    initialize(stand.seed);
+  return stand;
+}
+
 void Model::setTrainingPairs(const Pairs &pairs) {
   if (pairs.size() < info.training.batch)
     throw Error(data.folder() + ": has " + std::to_string(pairs.size()) + " training pairs, fewer than a batch of " +

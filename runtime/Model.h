@@ -5,6 +5,7 @@
 #define TOWER_RUNTIME_MODEL_H
 
 #include "runtime/Buffer.h"
+#include "runtime/Checkpoint.h"
 #include "runtime/Dataset.h"
 #include "runtime/Inputs.h"
 #include "runtime/Manifest.h"
@@ -56,6 +57,8 @@ public:
 
   /// First values of all tensors.
   void initialize(uint64_t seed) { block.initialize(data, seed, pool); }
+  /// The tensors of a checkpoint, and where its training stood. Throws Error (loadCheckpoint).
+  CheckpointInfo load(const std::string &checkpoint);
 
   /// The pairs that are trained on: by default the data's split `train`. What the spans point to must outlive the
   /// model. Throws Error if there are fewer than a batch, or no weights where the model wants some.

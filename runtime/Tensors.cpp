@@ -9,6 +9,7 @@
 #include <atomic>
 #include <bit>
 #include <cmath>
+#include <map>
 
 using namespace tower::rt;
 
@@ -34,14 +35,17 @@ std::span<float> Tensors::operator[](std::string_view name) const {
 }
 
 void Tensors::initialize(const Dataset &data, uint64_t seed, Pool &pool) const {
+  std::map<std::pair<const Column *, bool>, Moments> moments; // mean and deviation of a column come from the same ones
   for (size_t i = 0; i < infos.size(); ++i) {
     const TensorInfo &tensor = infos[i];
     const Init &init = tensor.init;
     std::span<float> out = (*this)[i];
     if (init.kind == InitKind::Normal || init.kind == InitKind::Uniform) {
       drawInitial(tensor, seed, out, pool);
-    } else if (init.kind == InitKind::Constant || init.kind == InitKind::Zero) {
-      float value = init.kind == InitKind::Zero ? 0.0f : static_cast<float>(init.scale);
+    } else if (init.kind == InitKind::Zero) {
+      memory.zero(static_cast<size_t>(tensor.offset), out.size_bytes());
+    } else if (init.kind == InitKind::Constant) {
+      auto value = static_cast<float>(init.scale);
       parallel(pool, pieceCount(tensor.count()), [&](int64_t piece) {
         auto begin = out.begin() + piece * pieceSize;
         std::fill(begin, begin + std::min<int64_t>(pieceSize, out.end() - begin), value);
@@ -51,8 +55,11 @@ void Tensors::initialize(const Dataset &data, uint64_t seed, Pool &pool) const {
       if (!column || column->kind != ColumnKind::Dense || column->width != tensor.count())
         throw Error(data.folder() + ": entity '" + init.entity + "' has no dense column '" + init.column +
                     "' of width " + std::to_string(tensor.count()));
-      Moments moments = columnMoments(*column, init.logarithmic);
-      const std::vector<double> &values = init.kind == InitKind::Mean ? moments.mean : moments.deviation;
+      auto [found, isNew] = moments.try_emplace({column, init.logarithmic});
+      if (isNew)
+        found->second = columnMoments(*column, init.logarithmic);
+      const Moments &both = found->second;
+      const std::vector<double> &values = init.kind == InitKind::Mean ? both.mean : both.deviation;
       std::transform(values.begin(), values.end(), out.begin(), [](double v) { return static_cast<float>(v); });
     }
   }
@@ -104,8 +111,8 @@ Moments tower::rt::columnMoments(const Column &column, bool logarithmic) {
     moments.deviation[k] = std::sqrt(moments.deviation[k] / count);
     // A sum's rounding may give a constant a tiny deviation, and dividing by it would blow that rounding up.
     bool constant = true;
-    for (size_t row = 1; row < rows; ++row)
-      constant &= at(row, k) == at(0, k);
+    for (size_t row = 1; row < rows && constant; ++row)
+      constant = at(row, k) == at(0, k);
     if (constant && rows > 0)
       moments.mean[k] = at(0, k);
     if (constant || static_cast<float>(moments.deviation[k]) == 0)

@@ -48,7 +48,7 @@ Trainer::Trainer(Model &model, TrainOptions chosen, std::ostream &err)
   const Manifest &manifest = model.manifest();
   bool resuming = options.resume && std::filesystem::exists(options.checkpoint);
   if (resuming) {
-    resumeFrom(loadCheckpoint(options.checkpoint, manifest, model.tensors()));
+    resumeFrom(model.load(options.checkpoint));
   } else {
     if (!options.overwrite)
       refuseToOverwrite();
@@ -99,7 +99,7 @@ void Trainer::startAnew() {
   // An old file must not be what a run that is cut before its first validation resumes from; and a path that cannot be
   // written is said before hours of work.
   std::filesystem::remove(bestCheckpointPath(options.checkpoint));
-  save(options.checkpoint);
+  saveStart(options.checkpoint, info);
 }
 
 void Trainer::resumeFrom(const CheckpointInfo &checkpoint) {

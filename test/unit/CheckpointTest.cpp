@@ -83,6 +83,7 @@ TEST_F(CheckpointTest, GivesBackWhatItWasGiven) {
   EXPECT_EQ(read.optionsHash, "00000000000000bb");
   EXPECT_EQ(read.dataFingerprint, "00000000000000cc");
   EXPECT_EQ(read.extra, info.extra);
+  EXPECT_FALSE(read.firstValues);
   EXPECT_EQ(readCheckpointInfo(path).step, info.step);
 }
 
@@ -97,6 +98,24 @@ TEST_F(CheckpointTest, IsASafetensorsFile) {
   std::memcpy(&size, bytes.data(), 8);
   EXPECT_EQ(size % 8, 0u);
   EXPECT_EQ(bytes.size(), 8 + size + 56);
+}
+
+TEST_F(CheckpointTest, TheFirstOneHoldsNoTensors) {
+  info.step = 0;
+  saveStart(path, info);
+  Json json = header();
+  EXPECT_EQ(json.size(), 1u);
+  EXPECT_EQ(json["__metadata__"]["seed"], "-1");
+  Tensors target(manifest);
+  CheckpointInfo read = loadCheckpoint(path, manifest, target);
+  EXPECT_TRUE(read.firstValues);
+  EXPECT_EQ(read.step, 0);
+  EXPECT_EQ(read.extra, info.extra);
+  for (size_t i = 0; i < target.size(); ++i)
+    EXPECT_THAT(target[i], Each(0.0f));
+  // Later tensors follow from no seed.
+  json["__metadata__"]["step"] = "1";
+  EXPECT_EQ(refusal(withHeader(json)), "table/color: is missing");
 }
 
 TEST_F(CheckpointTest, DependsOnItsArgumentsAlone) {

@@ -9,6 +9,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -109,6 +110,38 @@ TEST(Tensors, AreInitializedByTheirKind) {
     squares += (x - mean) * (x - mean);
   EXPECT_FLOAT_EQ(tensors["entity/item/size/deviation"][0], static_cast<float>(std::sqrt(squares / 4)));
   EXPECT_EQ(messageOf([&] { tensors["table/hue"]; }), "the model has no tensor 'table/hue'");
+}
+
+// Large enough for many pieces, and for zeros that begin and end within a page; what was there before leaves no trace.
+TEST(Tensors, AreInitializedToTheSameBitsOnAnyNumberOfThreads) {
+  TempFolder folder;
+  writeDataset(folder);
+  Dataset data(folder.path);
+  Json json = fakeManifest();
+  int64_t rows = 150001, offset = 256;
+  for (const char *init : {R"({"kind": "normal", "scale": 0.5, "seed": 0})", R"({"kind": "zero", "scale": 0})",
+                           R"({"kind": "uniform", "scale": 0.5, "seed": 3})", R"({"kind": "zero", "scale": 0})",
+                           R"({"kind": "constant", "scale": 0.1})"}) {
+    json["tensors"].push_back({{"name", "table/" + std::to_string(offset)},
+                               {"role", "parameter"},
+                               {"shape", {rows, 3}},
+                               {"offset", offset},
+                               {"init", Json::parse(init)}});
+    offset += (rows * 3 * 4 + 63) / 64 * 64;
+  }
+  json["tensor_bytes"] = offset;
+  Manifest manifest = parseManifest(json.dump());
+  Tensors one(manifest), two(manifest);
+  Pool single(1), both(2);
+  one.initialize(data, 5, single);
+  for (size_t i = 0; i < two.size(); ++i)
+    std::fill(two[i].begin(), two[i].end(), NAN);
+  two.initialize(data, 5, both);
+  for (size_t i = 0; i < one.size(); ++i)
+    EXPECT_EQ(std::memcmp(one[i].data(), two[i].data(), one[i].size_bytes()), 0) << one.info(i).name;
+  EXPECT_EQ(std::count(two[5].begin(), two[5].end(), 0.0f), 3 * rows);
+  EXPECT_EQ(std::count(two[7].begin(), two[7].end(), 0.0f), 3 * rows);
+  EXPECT_EQ(std::count(two[8].begin(), two[8].end(), 0.1f), 3 * rows);
 }
 
 TEST(Tensors, NumbersThatAreNotFiniteAreFound) {

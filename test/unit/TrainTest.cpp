@@ -163,6 +163,25 @@ TEST_F(Train, ARunThatWasKilledEndsAsTheUncutRun) {
   }
 }
 
+// It holds no tensors, and yet every command can use it.
+TEST_F(Train, ARunThatWasKilledAtOnceLeavesAModelOfFirstValues) {
+  {
+    Wish wish("FAKE_SIGNAL", "0:" + std::to_string(SIGKILL));
+    int status = spawn("m", {"--seed", "3"});
+    ASSERT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) << status;
+  }
+  EXPECT_LT(bytes("m").size(), 2000u); // the tensors alone have 6144 bytes
+  Pool pool(1);
+  Dataset dataset(path);
+  Model fresh(tower_program, dataset, pool), loaded(tower_program, dataset, pool);
+  fresh.initialize(3);
+  EXPECT_EQ(loaded.load(file("m")).seed, 3u);
+  for (size_t i = 0; i < fresh.tensors().size(); ++i)
+    EXPECT_TRUE(std::ranges::equal(fresh.tensors()[i], loaded.tensors()[i])) << i;
+  Outcome outcome = runFake({"evaluate", "--data", path, "--checkpoint", file("m")});
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+}
+
 TEST_F(Train, ALossThatIsNotFiniteLeavesTheLastCheckpoint) {
   ASSERT_EQ(train("good", {"--steps", "10", "--validate-every", "5"}).code, 0);
   Wish wish("FAKE_POISON", "13:loss");
