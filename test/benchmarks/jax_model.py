@@ -27,15 +27,14 @@ def losses(plan, dense, rows, batch):
 def _pool(plan, rows, batch):
     """Each feature's part of what was looked up, by key and name."""
     found = {}
-    for table, lookups in plan.tables.items():
-        values, lookup = rows[table], batch['tables'][table]
-        sizes = [plan.applications[key][1] for key, _ in lookups]
+    for table, values in rows.items():
+        lookup, parts = batch['tables'][table], plan.parts(table)
         if table in plan.pooled:
-            values = jax.ops.segment_sum(values * lookup['weights'][:, None], lookup['places'], sum(sizes),
-                                         indices_are_sorted=True)
+            values = jax.ops.segment_sum(values * lookup['weights'][:, None], lookup['places'],
+                                         sum(size for _, size in parts), indices_are_sorted=True)
         first = 0
-        for (key, f), size in zip(lookups, sizes):
-            found[f'{key}/{f.name}'] = values[first:first + size]
+        for place, size in parts:
+            found[place] = values[first:first + size]
             first += size
     return found
 
@@ -73,10 +72,10 @@ def _encode(plan, dense, found, batch):
 def _softmax(first, second, batch, loss):
     """Cross entropy of <first_i, second_u> / temperature - log p_u, other copies of row i's item left out."""
     first = first * (1 / loss.options['temperature'])
-    bias = batch['bias'].get(loss.name, 0.0)
-    scores = first @ second.T + bias
+    log_p = batch['log_p'].get(loss.name, 0.0)
+    scores = first @ second.T - log_p
     if loss.options['remove_hits']:
         rows = batch['rows'][loss.name]
         removed = (rows[:, None] == rows[None, :]) & ~jnp.eye(len(rows), dtype=bool)
         scores = jnp.where(removed, -jnp.inf, scores)
-    return jnp.mean(jax.nn.logsumexp(scores, 1) - (first * second).sum(1) - bias)
+    return jnp.mean(jax.nn.logsumexp(scores, 1) - (first * second).sum(1) + log_p)

@@ -38,7 +38,7 @@ class Lookup:
 
 
 class Batch:
-    """A step's draws as tensors: lookups by table, and the losses' targets."""
+    """A step's draws as tensors: lookups by table, and what the losses depend on."""
 
     def __init__(self, draws, pooled):
         self.draws, self.lookups, self.dense = draws, collections.defaultdict(Lookup), {}
@@ -57,7 +57,6 @@ class Batch:
         for table, lookup in self.lookups.items():
             lookup.freeze(table in pooled)
         self.rows = {drawn.loss.name: torch.from_numpy(drawn.rows) for drawn in draws.losses}
-        self.targets = {drawn.loss.name: torch.arange(len(drawn.rows)) for drawn in draws.losses}
         self.log_p = {drawn.loss.name: torch.from_numpy(drawn.log_p.astype(np.float32)) for drawn in draws.losses
                       if drawn.log_p is not None}
 
@@ -79,9 +78,9 @@ class Model:
         embeddings = self._encode(batch, self._look_up(batch))
         values = []
         for drawn in batch.draws.losses:
-            name, options = drawn.loss.name, drawn.loss.options
-            first, second = (embeddings[name, index] for index in range(2))
-            values.append(self._softmax(first, second, batch, name, options))
+            name = drawn.loss.name
+            values.append(softmax(embeddings[name, 0], embeddings[name, 1], batch.rows[name], batch.log_p.get(name),
+                                  drawn.loss.options))
         total = sum(loss.weight * value for loss, value in zip(self.spec.losses, values))
         return [total, *values]
 
@@ -110,29 +109,32 @@ class Model:
                          self.dense[f'{name}/default/{f.name}'].expand(len(application.rows), -1)
                          for key, application in applications]
                 columns.append(torch.cat(parts) if len(parts) > 1 else parts[0])
-            x = torch.cat(columns, 1)
-            for i, layer in enumerate(tower.layers):
-                weight = self.dense[f'{name}/layer{i}/weight']
-                if layer.bias:
-                    x = torch.addmm(self.dense[f'{name}/layer{i}/bias'], x, weight)
-                else:
-                    x = x @ weight
-                x = ACTIVATIONS[layer.activation](x)
-            if tower.normalized:
-                x = F.normalize(x)
+            x = encoded(tower, self.dense, torch.cat(columns, 1))
             sizes = [len(application.rows) for _, application in applications]
             embeddings.update(zip((key for key, _ in applications), x.split(sizes)))
         return embeddings
 
-    def _softmax(self, first, second, batch, name, options):
-        """Cross entropy of <first_i, second_u> / temperature - log p_u, other copies of row i's item left out."""
-        rows = batch.rows[name]
-        first = first * (1 / options['temperature'])
-        bias = -batch.log_p[name] if name in batch.log_p else None
-        if options['remove_hits']:
-            removed = rows[:, None] == rows[None, :]
-            removed.fill_diagonal_(False)
-            bias = torch.zeros(()) if bias is None else bias
-            bias = torch.where(removed, -torch.inf, bias)   # No gradient: cheaper than masking the scores.
-        scores = first @ second.T if bias is None else torch.addmm(bias, first, second.T)
-        return F.cross_entropy(scores, batch.targets[name])
+
+def encoded(tower, dense, x):
+    """Embeddings from the features side by side."""
+    for i, layer in enumerate(tower.layers):
+        weight = dense[f'{tower.name}/layer{i}/weight']
+        if layer.bias:
+            x = torch.addmm(dense[f'{tower.name}/layer{i}/bias'], x, weight)
+        else:
+            x = x @ weight
+        x = ACTIVATIONS[layer.activation](x)
+    return F.normalize(x) if tower.normalized else x
+
+
+def softmax(first, second, rows, log_p, options):
+    """Cross entropy of <first_i, second_u> / temperature - log p_u, other copies of row i's item left out."""
+    first = first * (1 / options['temperature'])
+    bias = None if log_p is None else -log_p
+    if options['remove_hits']:
+        removed = rows[:, None] == rows[None, :]
+        removed.fill_diagonal_(False)
+        bias = torch.zeros(()) if bias is None else bias
+        bias = torch.where(removed, -torch.inf, bias)   # No gradient: cheaper than masking the scores.
+    scores = first @ second.T if bias is None else torch.addmm(bias, first, second.T)
+    return F.cross_entropy(scores, torch.arange(len(rows)))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""A step's draws as arrays of the shapes that XLA compiled for.
+"""A step's draws as arrays whose shapes a compiler may know.
 
 Two things that a step draws change their size: how many values lists have, and which features a view shows. Values of
 a table lie in one array that is filled up with a row beyond the table; masks are operands. Complementary views show
@@ -38,15 +38,19 @@ class Plan:
                         if f.table:
                             self.tables.setdefault(f.table, []).append((key, f))
 
+    def parts(self, table):
+        """Place (key and feature) and number of rows of each lookup of a table."""
+        return [(f'{key}/{f.name}', self.applications[key][1]) for key, f in self.tables[table]]
+
     def batch(self, draws):
         """The step's operands."""
-        result = {'shown': {}, 'dense': {}, 'tables': {}, 'rows': {}, 'bias': {}}
+        result = {'shown': {}, 'dense': {}, 'tables': {}, 'rows': {}, 'log_p': {}}
         values = {}
         for drawn in draws.losses:
             name = drawn.loss.name
             result['rows'][name] = drawn.rows.astype(np.int32)
             if drawn.log_p is not None:
-                result['bias'][name] = -drawn.log_p.astype(np.float32)
+                result['log_p'][name] = drawn.log_p.astype(np.float32)
             for number, application in enumerate(drawn.applications):
                 key = f'{name}/{number}'
                 if key in self.masked:
@@ -90,6 +94,6 @@ class Plan:
             if table in self.pooled:
                 size = -(-self.capacities[table] * 17 // 16 // 256) * 256
                 rest = 0, size - len(lookup['ids'])
-                nowhere = sum(self.applications[key][1] for key, _ in self.tables[table])
+                nowhere = sum(size for _, size in self.parts(table))
                 for name, value in ('ids', self.spec.tables[table].rows), ('places', nowhere), ('weights', 0):
                     lookup[name] = np.pad(lookup[name], rest, constant_values=value)
