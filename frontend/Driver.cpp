@@ -13,6 +13,7 @@
 #include "passes/EntryPoints.h"
 #include "passes/Pipelines.h"
 #include "passes/PlanMemory.h"
+#include "passes/StepWork.h"
 #include "passes/target/EmitObject.h"
 #include "passes/target/Link.h"
 #include "llvm/ADT/StringExtras.h"
@@ -62,6 +63,7 @@ private:
 
   /// Runs a phase of the pipeline; what its passes do is timed under its name.
   LogicalResult phase(StringRef name, llvm::function_ref<void(OpPassManager &)> build);
+  Work plainWork();
   LogicalResult printModule();
   LogicalResult emitCode(const TargetDescription &target);
   LogicalResult link(StringRef object, StringRef output);
@@ -82,6 +84,16 @@ LogicalResult Compilation::phase(StringRef name, llvm::function_ref<void(OpPassM
   if (failed(manager.run(*module)))
     return failure();
   return verify(*module);
+}
+
+static func::FuncOp trainStep(ModuleOp module) { return module.lookupSymbol<func::FuncOp>("train_step"); }
+
+// The work of the step without any optimization.
+Work Compilation::plainWork() {
+  OwningOpRef<ModuleOp> copy = module->clone();
+  PassManager manager(&context);
+  addDifferentiatePhase(manager);
+  return succeeded(manager.run(*copy)) ? workOf(trainStep(*copy)) : Work();
 }
 
 std::string Compilation::outputName() const {
@@ -206,6 +218,7 @@ LogicalResult Compilation::run() {
   if (options.stage == Stage::Dataflow)
     return printModule();
   ManifestWriter manifest(spec, *module, {target->triple, target->cpu});
+  Work plain = explanation ? plainWork() : Work();
   if (failed(phase("simplify", [&](OpPassManager &manager) { addSimplifyPhase(manager, options.disabled); })))
     return failure();
   if (failed(phase("differentiate", addDifferentiatePhase)))
@@ -214,6 +227,8 @@ LogicalResult Compilation::run() {
     return printModule();
   if (failed(phase("fuse", [&](OpPassManager &manager) { addFusePhase(manager, options.disabled); })))
     return failure();
+  if (explanation)
+    explanation->setTotals(plain, workOf(trainStep(*module)));
   if (options.stage == Stage::Fused)
     return printModule();
   if (failed(phase("lower", addLowerPhase)))

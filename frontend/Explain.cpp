@@ -2,7 +2,6 @@
 
 #include "frontend/Explain.h"
 #include "mlir/IR/Remarks.h"
-#include "passes/Decision.h"
 #include "llvm/ADT/MapVector.h"
 #include "llvm/Support/Format.h"
 
@@ -109,5 +108,11 @@ void Explanation::print(llvm::raw_ostream &os) const {
       os << StringRef(line).rtrim() << "\n";
     }
     os << "\n";
+  }
+  if (totals) {
+    auto text = [](int64_t number) { return shortNumber(std::to_string(number)); };
+    os << "step: " << text(totals->first.operations) << " -> " << text(totals->second.operations)
+       << " operations of products, " << text(totals->first.bytes) << " -> " << text(totals->second.bytes)
+       << " bytes of tensors read and written\n\n";
   }
 }

@@ -5,8 +5,10 @@
 #define TOWERC_FRONTEND_EXPLAIN_H
 
 #include "mlir/IR/MLIRContext.h"
+#include "passes/Decision.h"
 #include "llvm/Support/raw_ostream.h"
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,11 +29,14 @@ public:
   explicit Explanation(mlir::MLIRContext &context);
 
   const std::vector<Decision> &decisions() const { return all; }
+  /// The step's work before all optimizations and after them, to be printed behind the tables.
+  void setTotals(Work before, Work after) { totals = {before, after}; }
   /// One table a pass, in the order in which they ran. Decisions that differ in nothing are one line with their number.
   void print(llvm::raw_ostream &os) const;
 
 private:
   std::vector<Decision> all;
+  std::optional<std::pair<Work, Work>> totals;
 };
 
 } // namespace tower

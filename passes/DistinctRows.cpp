@@ -6,8 +6,8 @@
 // step runs; buffers are planned for all of them.
 #include "dialect/Tower.h"
 #include "mlir/IR/IRMapping.h"
-#include "passes/Decision.h"
 #include "passes/Passes.h"
+#include "passes/StepWork.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
@@ -18,9 +18,6 @@ namespace tower {
 
 namespace {
 
-/// The share of distinct rows in a batch of pairs that the cost model assumes: of 1,024 targets of the Debian archive
-/// 70 % are distinct, of 16,384 42 %.
-constexpr double kTypicalShare = 0.75;
 /// Bytes whose transfer takes the time of giving one row its number: a few cache misses.
 constexpr int64_t kBytesPerNumber = 256;
 
@@ -122,6 +119,10 @@ struct DistinctRows : impl::DistinctRowsBase<DistinctRows> {
     for (Operation *user : llvm::to_vector(expanded->getUsers()))
       if (auto softmax = dyn_cast<InBatchSoftmaxOp>(user))
         countColumns(softmax, expanded, numbers);
+    // What is left of the encoder on all rows; other passes must not take it for work to be done.
+    for (Operation *op : llvm::reverse(application.ops))
+      if (op->use_empty())
+        op->erase();
   }
 
   /// The softmax's columns become the distinct items, each with how often it was drawn.

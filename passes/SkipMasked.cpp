@@ -7,8 +7,8 @@
 // and back, dW_f = d_f (x) colsum(dY) for it and X_f^T dY for the others. Of two complementary views each feature is
 // visible in one, so both first layers together cost as much as one without a mask, forward and backward.
 #include "dialect/Tower.h"
-#include "passes/Decision.h"
 #include "passes/Passes.h"
+#include "passes/StepWork.h"
 
 #include <cmath>
 
@@ -22,16 +22,6 @@ namespace {
 
 int64_t rowsOf(Value value) { return mostRows(value.getType()); }
 int64_t columnsOf(Value value) { return cast<RankedTensorType>(value.getType()).getDimSize(1); }
-
-/// The share of features that a mask leaves visible.
-double visibleShare(Value mask) {
-  if (auto complement = mask.getDefiningOp<ComplementOp>())
-    return 1 - visibleShare(complement.getMask());
-  double features = static_cast<double>(rowsOf(mask));
-  if (auto drawn = mask.getDefiningOp<FeatureMaskOp>())
-    return 1 - static_cast<double>(drawn.getCount()) / features;
-  return 0.5;
-}
 
 struct SkipMasked : impl::SkipMaskedBase<SkipMasked> {
   void runOnOperation() override {

@@ -17,8 +17,8 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
 # Each spec of the reference and the data it is for.
 SPECS = {'debian_like': 'packages', 'feature_dropout': 'shop',
          'numbers': 'shop', 'siamese': 'packages', 'two_ssl': 'packages'}
-TEXT_STAGES = ('model', 'dataflow', 'gradient', 'linalg', 'planned', 'llvm',
-               'asm')
+TEXT_STAGES = ('model', 'dataflow', 'gradient', 'fused', 'linalg', 'planned',
+               'llvm', 'asm')
 
 
 def spec(name):

@@ -27,7 +27,7 @@ class Stages(Case):
 
     def test_mlir_stages_parse_again(self):
         for name in SPECS:
-            for stage in ('model', 'dataflow', 'gradient', 'linalg',
+            for stage in ('model', 'dataflow', 'gradient', 'fused', 'linalg',
                           'planned'):
                 with self.subTest(spec=name, stage=stage):
                     again = self.path('again.mlir')
@@ -76,6 +76,30 @@ class Stages(Case):
         self.assertIn('train_step: peak ', done.stdout)
         self.assertRegex(done.stderr, r'\bdifferentiate\b')
         self.assertRegex(done.stderr, r'\bplan\b')
+
+
+    def test_explain(self):
+        done = self.succeeds(TOWERC, spec('two_ssl'), '--data',
+                             data('two_ssl'), '--emit=fused', '-o',
+                             self.path('x'), '--explain')
+        for table in ('distinct-rows', 'batch-towers', 'skip-masked',
+                      'fuse-epilogues', 'fuse-updates'):
+            self.assertRegex(done.stdout, fr'(?m)^{table}$')
+        self.assertRegex(done.stdout, r'(?m)^step: \S+.* operations of '
+                         r'products, .* bytes of tensors read and written$')
+
+    def test_disable(self):
+        def has(pattern, *more):
+            text = self.succeeds(TOWERC, spec('two_ssl'), '--data',
+                                 data('two_ssl'), '--emit=fused',
+                                 *more).stdout
+            return re.search(pattern, text) is not None
+        relu = r'tower\.linear %\S+, %\S+ relu :'
+        self.assertTrue(has(relu))
+        self.assertFalse(has(relu, '--disable=fuse-epilogues'))
+        self.assertTrue(has(r'tower\.unstack'))
+        self.assertFalse(has(r'tower\.unstack',
+                             '--disable=batch-towers,fuse-epilogues'))
 
 
 class Lines(Case):

@@ -58,6 +58,9 @@ class Towerc(Case):
             '--emit=gold'))
         self.refused(1, 'Unknown command line argument', *self.compile(
             '--fly'))
+        self.refused(1, 'error: --disable: there is no optimization '
+                     'everything; there are distinct-rows, ',
+                     *self.compile('--disable=everything'))
         self.refused(1, 'Must specify at least 1 positional argument')
         self.refused(1, 'Too many positional arguments', *self.compile(
             'another'))
