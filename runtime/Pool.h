@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // The thread pool behind `tower_rt_parallel`. Pieces are handed out one by one by an atomic ticket, the caller takes
-// part, and a call allocates nothing. Which thread runs a piece is open; what a piece computes must not depend on it.
+// part, and a call allocates nothing. Idle workers spin for 50 microseconds before they sleep. Which thread runs a
+// piece is open; what a piece computes must not depend on it.
 #ifndef TOWER_RUNTIME_POOL_H
 #define TOWER_RUNTIME_POOL_H
 
+#include "runtime/Futex.h"
+#include "runtime/JobBoard.h"
 #include "runtime/tower_abi.h"
 
 #include <atomic>
@@ -27,21 +30,8 @@ struct tower_rt {
   void run(tower_body body, void *frame, int64_t pieces);
 
 private:
-  void runShared(tower_body body, void *frame, int64_t first, uint32_t pieces);
-  void takePieces(uint32_t job);
-  void work();
-
-  // The job under way. A thread may use these only while `ticket` shows the job's number and a piece below `pieces`.
-  std::atomic<tower_body> body{nullptr};
-  std::atomic<void *> frame{nullptr};
-  std::atomic<int64_t> first{0};
-  std::atomic<uint32_t> pieces{0};
-
-  alignas(64) std::atomic<uint64_t> ticket{0}; // number of the job << 32 | pieces left to take
-  alignas(64) std::atomic<uint32_t> done{0};   // finished pieces of the job
-  alignas(64) std::atomic<uint32_t> posted{0}; // number of the newest job: what idle workers wait for
+  tower::rt::JobBoard<tower::rt::FutexSync> board;
   alignas(64) std::atomic<bool> busy{false};
-  std::atomic<bool> stopping{false};
   std::vector<std::thread> workers;
 };
 

@@ -5,6 +5,8 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <ctime>
 #include <memory>
 #include <numeric>
 
@@ -38,10 +40,10 @@ TEST(Pool, ManyShortCallsLoseNothing) {
   EXPECT_EQ(sum, 20000 * 6);
 }
 
-// A thread that is late for a job must not take a piece of the next one, however many pieces that has.
+// More threads than most machines have processors; JobBoardTest.cpp tries what is rare here.
 TEST(Pool, JobsOfDifferentSizesDoNotMix) {
   Pool pool(4);
-  for (int round = 0; round < 200000; ++round) {
+  for (int round = 0; round < 20000; ++round) {
     std::array<std::atomic<int>, 16> runs{};
     int64_t pieces = round % 2 ? 2 : 16;
     parallel(pool, pieces, [&](int64_t piece) { runs[piece].fetch_add(1, std::memory_order_relaxed); });
@@ -56,6 +58,27 @@ TEST(Pool, WorkersWakeAfterASleep) {
     std::this_thread::sleep_for(std::chrono::milliseconds(5)); // longer than workers spin
     EXPECT_EQ(timesRun(pool, 64), std::vector<int>(64, 1));
   }
+}
+
+// At the end of a program its workers may still be on their way from the last job.
+TEST(Pool, EndsRightAfterAJob) {
+  for (int round = 0; round < 2000; ++round) {
+    Pool pool(2);
+    parallel(pool, 2, [](int64_t) {});
+  }
+}
+
+TEST(Pool, IdleWorkersDoNotSpinForLong) {
+  Pool pool(4);
+  EXPECT_EQ(timesRun(pool, 64), std::vector<int>(64, 1));
+  auto used = [] {
+    timespec now{};
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
+  };
+  double before = used();
+  std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  EXPECT_LT(used() - before, 0.02); // 50 microseconds each, and whatever else the process does
 }
 
 TEST(Pool, ACallInsideAPieceRunsInPlace) {
