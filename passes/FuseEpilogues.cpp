@@ -31,8 +31,10 @@ struct FuseEpilogues : impl::FuseEpiloguesBase<FuseEpilogues> {
       if (isa<ActivateOp, ActivateGradOp, AddOp>(op))
         ops.push_back(op);
     });
+    erased.clear();
     for (Operation *op : ops)
-      llvm::TypeSwitch<Operation *>(op).Case<ActivateOp, ActivateGradOp, AddOp>([&](auto typed) { fuse(typed); });
+      if (!erased.contains(op))
+        llvm::TypeSwitch<Operation *>(op).Case<ActivateOp, ActivateGradOp, AddOp>([&](auto typed) { fuse(typed); });
   }
 
   void decline(Operation *op, const Twine &why) { reportDeclined(op, getArgument(), why); }
@@ -43,6 +45,7 @@ struct FuseEpilogues : impl::FuseEpiloguesBase<FuseEpilogues> {
     int64_t bytes = bytesOf(op->getResult(0));
     reportApplied(op, getArgument(), what, {0, (passes + 1) * bytes}, {0, bytes});
     op->getResult(0).replaceAllUsesWith(product->getResult(0));
+    erased.insert(op);
     op->erase();
   }
 
@@ -59,6 +62,10 @@ struct FuseEpilogues : impl::FuseEpiloguesBase<FuseEpilogues> {
   }
 
   void fuse(ActivateGradOp op) {
+    if (auto slice = op.getGradient().getDefiningOp<SliceRowsOp>())
+      if (auto stacked = slice.getInput().getDefiningOp<MatmulOp>())
+        if (StackOp outputs = stackOfOutputs(stacked))
+          return gateStack(stacked, outputs);
     auto product = op.getGradient().getDefiningOp<MatmulOp>();
     if (!product || product.getGate() || product.getOnto())
       return decline(op, "its gradient is not a product");
@@ -70,6 +77,45 @@ struct FuseEpilogues : impl::FuseEpiloguesBase<FuseEpilogues> {
       return decline(op, "relu's value comes after the gradient");
     product.getGateMutable().assign(op.getSaved());
     draw(op, product, "relu's derivative in the gradient's product", 2);
+  }
+
+  /// The stack of what ReLUs gave, if the rows of `product` are its gradients and nothing else reads them.
+  static StackOp stackOfOutputs(MatmulOp product) {
+    if (product.getGate() || product.getOnto())
+      return {};
+    StackOp stack;
+    for (Operation *user : product->getUsers()) {
+      auto slice = dyn_cast<SliceRowsOp>(user);
+      auto back = slice && slice->hasOneUse() ? dyn_cast<ActivateGradOp>(*slice->user_begin()) : ActivateGradOp();
+      if (!back || back.getActivation() != Activation::relu || back.getGradient() != slice.getResult())
+        return {};
+      StackOp found;
+      for (Operation *reader : back.getSaved().getUsers())
+        if (auto other = dyn_cast<StackOp>(reader);
+            other && other.getType() == product.getType() && holds(other, back.getSaved(), slice.getFrom()))
+          found = other;
+      if (!found || (stack && stack != found) || !found->isBeforeInBlock(product))
+        return {};
+      stack = found;
+    }
+    return stack;
+  }
+
+  /// Whether `value` is in a stack from row `row` on.
+  static bool holds(StackOp stack, Value value, uint64_t row) {
+    uint64_t from = 0;
+    for (Value part : stack.getInputs()) {
+      if (part == value && from == row)
+        return true;
+      from += mostRows(part.getType());
+    }
+    return false;
+  }
+
+  void gateStack(MatmulOp product, StackOp outputs) {
+    product.getGateMutable().assign(outputs.getResult());
+    for (Operation *slice : llvm::to_vector(product->getUsers()))
+      draw(*slice->user_begin(), slice, "relu's derivative in the gradient's product, for all rows of a stack", 2);
   }
 
   void fuse(AddOp op) {
@@ -84,6 +130,8 @@ struct FuseEpilogues : impl::FuseEpiloguesBase<FuseEpilogues> {
     }
     decline(op, "neither summand is a product that nothing else reads");
   }
+
+  llvm::DenseSet<Operation *> erased;
 
   static bool isFree(Operation *product) {
     if (!product || !product->getResult(0).hasOneUse())

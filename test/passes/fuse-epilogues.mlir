@@ -4,7 +4,6 @@
 // WHY: remark: [Passed] tower.activate | Category:tower-fuse-epilogues {{.*}}relu in the layer's product
 // WHY: remark: [Passed] tower.activate | Category:tower-fuse-epilogues {{.*}}relu in the layer's product
 // WHY: remark: [Passed] tower.activate_grad {{.*}}relu's derivative in the gradient's product
-// WHY: remark: [Passed] tower.add {{.*}}added by the second product
 
 // CHECK-LABEL: func.func @layers
 // CHECK: %[[A:.*]] = tower.segment_linear(%{{.*}}) weight(%{{.*}}) relu
@@ -27,6 +26,26 @@ func.func @back(%y: tensor<8x16xf32>, %dz: tensor<8x32xf32>, %w: tensor<16x32xf3
   return %dx : tensor<8x16xf32>
 }
 
+// The gradients of a stack's parts are rows of one product: the stack is its gate.
+// WHY: remark: [Passed] tower.activate_grad {{.*}}for all rows of a stack
+// WHY: remark: [Passed] tower.activate_grad {{.*}}for all rows of a stack
+// CHECK-LABEL: func.func @stacked
+// CHECK: %[[S:.*]] = tower.stack %arg0, %arg1
+// CHECK: %[[D:.*]] = tower.matmul transpose_rhs %{{.*}}, %{{.*}} gate(%[[S]])
+// CHECK: %[[A:.*]] = tower.slice_rows %[[D]] from(0)
+// CHECK: %[[B:.*]] = tower.slice_rows %[[D]] from(8)
+// CHECK: return %[[S]], %[[A]], %[[B]]
+func.func @stacked(%y: tensor<8x16xf32>, %z: tensor<4x16xf32>, %dz: tensor<12x32xf32>, %w: tensor<16x32xf32>) -> (tensor<12x16xf32>, tensor<8x16xf32>, tensor<4x16xf32>) {
+  %s = tower.stack %y, %z : (tensor<8x16xf32>, tensor<4x16xf32>) -> tensor<12x16xf32>
+  %d = tower.matmul transpose_rhs %dz, %w : (tensor<12x32xf32>, tensor<16x32xf32>) -> tensor<12x16xf32>
+  %a = tower.slice_rows %d from(0) : tensor<12x16xf32> -> tensor<8x16xf32>
+  %b = tower.slice_rows %d from(8) : tensor<12x16xf32> -> tensor<4x16xf32>
+  %c = tower.activate_grad relu %y, %a : tensor<8x16xf32>
+  %e = tower.activate_grad relu %z, %b : tensor<4x16xf32>
+  return %s, %c, %e : tensor<12x16xf32>, tensor<8x16xf32>, tensor<4x16xf32>
+}
+
+// WHY: remark: [Passed] tower.add {{.*}}added by the second product
 // The second product continues the first, whichever operand it is.
 // CHECK-LABEL: func.func @sum
 // CHECK: %[[ONE:.*]] = tower.segment_weight_grad
