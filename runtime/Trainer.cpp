@@ -220,7 +220,7 @@ void Trainer::step(Progress &progress) {
   // The bar shows a running mean, which a single batch does not shake.
   double share = recentLoss == 0 ? 1 : 0.1;
   recentLoss += share * (losses[0] - recentLoss);
-  if (info.step % metricsEvery == 0 || info.step == totalSteps)
+  if (!options.metrics.empty() && (info.step % metricsEvery == 0 || info.step == totalSteps))
     writeMetrics(progress);
   progress.update(info.step, recentLoss);
 }

@@ -5,10 +5,13 @@
 // products; SGD on the query table, Adagrad on the item table.
 //
 // Two environment variables make a step go wrong: FAKE_SIGNAL=STEP:NUMBER raises a signal at the start of that step,
-// FAKE_POISON=STEP:loss or STEP:tensor makes the loss, or an element of a table, not a number.
+// FAKE_POISON=STEP:loss or STEP:tensor makes the loss, or an element of a table, not a number. FAKE_WATCH=STEP:COUNT
+// ends the process after so many steps from that one, with a report of what they allocated; a system call ends it at
+// once.
 #include "runtime/tower_abi.h"
 
 #include "runtime/Philox.h"
+#include "test/unit/StepWatch.h"
 
 #include <algorithm>
 #include <cmath>
@@ -91,32 +94,57 @@ float dot(const float *a, const float *b) {
   return sum;
 }
 
+/// From the first watched step to the start of the one after the last, so with all that the trainer does between steps.
+void watch(int64_t step) {
+  static int64_t count = 0, last = -1, before = 0;
+  if (step == last) {
+    int64_t allocations = tower::test::allocationCount() - before;
+    tower::test::report("watched " + std::to_string(count) + " steps: " + std::to_string(allocations) + " allocations");
+    std::_Exit(0);
+  }
+  if (std::string wish = wishAt("FAKE_WATCH", step); !wish.empty()) {
+    count = std::stoi(wish);
+    last = step + count;
+    if (!tower::test::forbidSystemCalls(true))
+      std::_Exit(4);
+    before = tower::test::allocationCount();
+  }
+}
+
 int32_t trainStep(const tower_call *call) {
   auto *queries = buffer<float>(call, 0), *items = buffer<float>(call, 1), *slot = buffer<float>(call, 2);
   const auto *ids = buffer<const int32_t>(call, 3);
   const auto *pairQuery = buffer<const int32_t>(call, 4), *pairItem = buffer<const int32_t>(call, 5);
   int64_t step = *buffer<const int64_t>(call, 6), seed = *buffer<const int64_t>(call, 7);
   float rate = 0.5f * *buffer<const float>(call, 8);
+  watch(step);
   if (std::string number = wishAt("FAKE_SIGNAL", step); !number.empty())
     std::raise(std::stoi(number));
 
   int32_t positions[batch];
   tower_rt_sample_pairs(static_cast<uint64_t>(seed), tower::rt::fnv1a32("pairs"), static_cast<uint64_t>(step), batch,
                         call->extents[1], positions);
-  auto *softmax = static_cast<float *>(call->arena); // batch x batch
+  struct Frame {
+    float *softmax; // batch x batch
+    float *q[batch], *x[batch];
+    float total[batch];
+  } frame{static_cast<float *>(call->arena), {}, {}, {}};
+  auto &[softmax, q, x, totals] = frame;
   float loss = 0, dq[batch][dim] = {}, dx[batch][dim] = {};
-  float *q[batch], *x[batch];
   for (int64_t i = 0; i < batch; ++i) {
     q[i] = queries + dim * ids[pairQuery[positions[i]]];
     x[i] = items + dim * ids[pairItem[positions[i]]];
   }
-  for (int64_t i = 0; i < batch; ++i) {
-    float total = 0;
+  auto row = [](void *data, int64_t i) {
+    auto *f = static_cast<Frame *>(data);
     for (int64_t j = 0; j < batch; ++j)
-      total += softmax[i * batch + j] = std::exp(dot(q[i], x[j]));
-    loss += (std::log(total) - dot(q[i], x[i])) / batch;
+      f->total[i] += f->softmax[i * batch + j] = std::exp(dot(f->q[i], f->x[j]));
+  };
+  tower_rt_parallel(call->runtime, row, &frame, batch);
+  for (int64_t i = 0; i < batch; ++i) {
+    loss += (std::log(totals[i]) - dot(q[i], x[i])) / batch;
     for (int64_t j = 0; j < batch; ++j) {
-      float gradient = (softmax[i * batch + j] / total - (i == j)) / batch;
+      float gradient = (softmax[i * batch + j] / totals[i] - (i == j)) / batch;
       for (int64_t d = 0; d < dim; ++d) {
         dq[i][d] += gradient * x[j][d];
         dx[j][d] += gradient * q[i][d];

@@ -2,13 +2,19 @@
 //
 // The thread pool: every piece once, whatever the number of threads.
 #include "runtime/Pool.h"
+#include "test/unit/StepWatch.h"
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <ctime>
 #include <memory>
 #include <numeric>
+
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 using namespace tower::rt;
 
@@ -79,6 +85,44 @@ TEST(Pool, IdleWorkersDoNotSpinForLong) {
   double before = used();
   std::this_thread::sleep_for(std::chrono::milliseconds(200));
   EXPECT_LT(used() - before, 0.02); // 50 microseconds each, and whatever else the process does
+}
+
+TEST(Gate, CallsTheSystemOnlyToSleep) {
+  auto exitCode = [](bool sleep) {
+    pid_t child = fork();
+    if (child == 0) {
+      dup2(open("/dev/null", O_WRONLY), STDERR_FILENO);
+      Gate<FutexSync> gate;
+      if (!tower::test::forbidSystemCalls(false))
+        _exit(4);
+      for (uint32_t number = 1; number < 100; ++number) {
+        gate.open(number); // nobody sleeps
+        gate.waitWhile(number - 1);
+      }
+      if (sleep)
+        gate.waitWhile(gate.number());
+      _exit(0);
+    }
+    int status = 0;
+    EXPECT_EQ(waitpid(child, &status, 0), child);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  };
+  EXPECT_EQ(exitCode(false), 0);
+  EXPECT_EQ(exitCode(true), 3);
+}
+
+TEST(Gate, SpinsForFiftyMicroseconds) {
+  using Clock = std::chrono::steady_clock;
+  std::atomic<uint32_t> word{7};
+  Clock::duration shortest = Clock::duration::max(); // others are longer where the system took the processor away
+  for (int turn = 0; turn < 200; ++turn) {
+    Clock::time_point start = Clock::now();
+    EXPECT_FALSE(FutexSync::changesSoon(word, 7));
+    shortest = std::min(shortest, Clock::now() - start);
+  }
+  EXPECT_GE(shortest, std::chrono::microseconds(50));
+  EXPECT_LT(shortest, std::chrono::microseconds(75));
+  EXPECT_TRUE(FutexSync::changesSoon(word, 6));
 }
 
 TEST(Pool, ACallInsideAPieceRunsInPlace) {

@@ -204,6 +204,18 @@ TEST_F(Train, ATensorThatIsNotFiniteIsNamedAndNotSaved) {
   EXPECT_EQ(readCheckpointInfo(file("m")).step, 6);
 }
 
+TEST_F(Train, AStepAllocatesNothingAndMakesNoSystemCall) {
+  Wish wish("FAKE_WATCH", "5:500");
+  for (const char *threads : {"1", "3"}) {
+    std::string line = "exec '" FAKE_TOWER "'";
+    for (const std::string &argument :
+         command("m", {"--overwrite", "--steps", "1000", "--validate-every", "1000", "--threads", threads}))
+      line += " '" + argument + "'";
+    EXPECT_EQ(std::system((line + " 2>'" + (folder / "said") + "'").c_str()), 0);
+    EXPECT_EQ(readFile(folder / "said"), "watched 500 steps: 0 allocations\n");
+  }
+}
+
 TEST_F(Train, ResumeRefusesOtherDataAndOtherSeeds) {
   ASSERT_EQ(train("m", {"--steps", "10"}).code, 0);
   Outcome seed = train("m", {"--steps", "20", "--resume", "--seed", "2"});
