@@ -20,7 +20,7 @@ def losses(result, tolerance):
 
 
 def summarize(result):
-    """Medians of blocks, their median, and the ratio of blocks that ran one after the other."""
+    """Medians of blocks, their median, and the ratio of blocks of the same round."""
     medians = {name: [statistics.median(block) for block in blocks] for name, blocks in result['seconds'].items()}
     own = medians['towerc']
     result['median_seconds'] = {name: statistics.median(blocks) for name, blocks in medians.items()}
