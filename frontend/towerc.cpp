@@ -12,6 +12,7 @@
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
 
+#include <cstdlib>
 #include <cstring>
 
 namespace cl = llvm::cl;
@@ -51,9 +52,15 @@ static tower::DriverOptions parse(int argc, char **argv) {
   mlir::registerPassManagerCLOptions();
   cl::HideUnrelatedOptions(category);
   cl::SetVersionPrinter([](llvm::raw_ostream &os) { os << "towerc " << tower::version << "\n"; });
-  cl::ParseCommandLineOptions(argc, argv,
-                              "towerc compiles a two-tower recommender (docs/Spec.md) to one executable.\n"
-                              "See also: towerc data import --help, towerc data mi --help.\n");
+  std::string wrong;
+  llvm::raw_string_ostream errors(wrong);
+  if (!cl::ParseCommandLineOptions(argc, argv,
+                                   "towerc compiles a two-tower recommender (docs/Spec.md) to one executable.\n"
+                                   "See also: towerc data import --help, towerc data mi --help.\n",
+                                   &errors)) {
+    llvm::errs() << wrong;
+    std::exit(2);
+  }
   tower::DriverOptions options;
   options.spec = spec;
   options.data = data;

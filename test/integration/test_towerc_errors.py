@@ -54,15 +54,15 @@ class Towerc(Case):
     def test_flags(self):
         self.refused(1, "--cpu: 'abacus' is unknown; allowed are native",
                      *self.compile('--cpu', 'abacus'))
-        self.refused(1, "Cannot find option named 'gold'", *self.compile(
+        self.refused(2, "Cannot find option named 'gold'", *self.compile(
             '--emit=gold'))
-        self.refused(1, 'Unknown command line argument', *self.compile(
+        self.refused(2, 'Unknown command line argument', *self.compile(
             '--fly'))
         self.refused(1, 'error: --disable: there is no optimization '
                      'everything; there are distinct-rows, ',
                      *self.compile('--disable=everything'))
-        self.refused(1, 'Must specify at least 1 positional argument')
-        self.refused(1, 'Too many positional arguments', *self.compile(
+        self.refused(2, 'Must specify at least 1 positional argument')
+        self.refused(2, 'Too many positional arguments', *self.compile(
             'another'))
 
     def test_files_that_are_not_there(self):
