@@ -9,7 +9,7 @@
 
 namespace tower::test {
 
-/// Calls of `operator new` so far, by all threads.
+/// Calls of `operator new` (of malloc too under a sanitizer) so far, by all threads.
 int64_t allocationCount();
 
 /// From here on a system call by any thread ends the process with code 3 and says its number on standard error; but the
