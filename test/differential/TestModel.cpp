@@ -115,7 +115,8 @@ bool differential::agree(const std::vector<double> &found, const std::vector<dou
   bool good = true;
   for (size_t i = 0; i < expected.size(); ++i) {
     double distance = std::abs(found[i] - expected[i]);
-    good &= distance <= absolute + relative * largest; // false for NaN
+    // False for NaN; what is infinite would allow anything.
+    good &= std::isfinite(expected[i]) && distance <= absolute + relative * largest;
     if (!(distance <= difference))
       difference = distance;
   }
