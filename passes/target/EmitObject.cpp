@@ -32,12 +32,12 @@ std::unique_ptr<llvm::TargetMachine> makeMachine(const TargetDescription &target
   // A product and a sum become one fused operation only where the IR says so: the same bits from every optimizer.
   options.AllowFPOpFusion = llvm::FPOpFusion::Standard;
   return std::unique_ptr<llvm::TargetMachine>(found->createTargetMachine(
-      triple, target.cpu, target.features, options, llvm::Reloc::PIC_, std::nullopt, llvm::CodeGenOptLevel::Default));
+      triple, target.cpu, target.features, options, llvm::Reloc::PIC_, std::nullopt, llvm::CodeGenOptLevel::Less));
 }
 
 // Loops are generated as they should be: blocked, vectorized, with sums in their order. What is left for LLVM is to
 // clean up after the conversion, inline, and move what does not change out of loops. The whole of -O2 takes eight times
-// as long, for code that is no faster.
+// as long, for code that is no faster. Nor is code generation at its second level, which takes a fifth longer.
 constexpr llvm::StringLiteral kPipeline =
     "function(sroa,early-cse,simplifycfg),cgscc(inline),globaldce,"
     "function(sroa,early-cse<memssa>,instcombine<no-verify-fixpoint>,simplifycfg,loop-mssa(licm),loop(loop-idiom),"
