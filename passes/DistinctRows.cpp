@@ -100,7 +100,7 @@ struct DistinctRows : impl::DistinctRowsBase<DistinctRows> {
 
   void rewrite(Application &application) {
     DistinctOp numbers = distinctOf(application.rows);
-    auto bound = BoundAttr::get(&getContext(), typeOf(application.rows).getDimSize(0));
+    BoundAttr bound = boundOf(numbers.getDistinct().getType());
     // Behind the original ops, so that all operands are there.
     OpBuilder builder(&getContext());
     builder.setInsertionPointAfterValue(application.embeddings);

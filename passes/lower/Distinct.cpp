@@ -38,20 +38,16 @@ LogicalResult lower(Lowering &b, ExpandRowsOp op) {
 // A piece has some columns of all rows, so that the rows of each sum come in order.
 LogicalResult lower(Lowering &b, SumEqualRowsOp op) {
   Value input = b.memory(op.getInput()), inverse = b.memory(op.getInverse()), result = b.define(op.getResult());
-  int64_t all = shapeOf(input)[0], width = shapeOf(input)[1], whole = width / kLanes;
+  int64_t all = shapeOf(input)[0];
   Value count = b.rowCount(op.getResult());
-  auto sum = [&](Value column, VectorType type) {
+  b.vectorsInPieces(shapeOf(input)[1], all * kLanes, [&](Value column, VectorType type) {
     b.loop(b.index(0), count, 1, [&](Value u) { b.store(b.splat(0, type), result, {u, column}); });
     b.loop(b.index(0), b.index(all), 1, [&](Value i) {
       Value u = b.toIndex(b.load(inverse, i));
       Value x = b.loadVector(type, input, {i, column});
       b.store(b.add(b.loadVector(type, result, {u, column}), x), result, {u, column});
     });
-  };
-  if (whole > 0)
-    b.rows(whole, all * kLanes, [&](Value i) { sum(b.mul(i, b.index(kLanes)), b.vectorOf(b.getF32Type())); });
-  if (width % kLanes != 0)
-    sum(b.index(whole * kLanes), b.vectorOf(b.getF32Type(), width % kLanes));
+  });
   return success();
 }
 

@@ -276,6 +276,14 @@ void Emitter::vectors(Value from, Value to, VectorBody full, Body scalar) {
   loop(end, to, 1, scalar);
 }
 
+void Emitter::vectorsInPieces(int64_t width, int64_t cost, VectorBody body) {
+  int64_t whole = width / kLanes;
+  if (whole > 0)
+    rows(whole, cost, [&](Value i) { body(mul(i, index(kLanes)), vectorOf(getF32Type())); });
+  if (width % kLanes != 0)
+    body(index(whole * kLanes), vectorOf(getF32Type(), width % kLanes));
+}
+
 Value Emitter::fold(int64_t width, function_ref<Value(Value, VectorType)> body, bool maximum) {
   VectorType type = vectorOf(getF32Type());
   int64_t full = width - width % kLanes;

@@ -92,6 +92,8 @@ public:
   using VectorBody = llvm::function_ref<void(Value column, VectorType type)>;
   void vectors(int64_t width, VectorBody body);
   void vectors(Value from, Value to, VectorBody full, Body scalar);
+  /// The same, cut into pieces for threads: `cost` element operations for each full vector.
+  void vectorsInPieces(int64_t width, int64_t cost, VectorBody body);
   /// The f32 sum (or maximum) over `width` elements of what `body` gives for each.
   Value fold(int64_t width, llvm::function_ref<Value(Value column, VectorType type)> body, bool maximum = false);
 

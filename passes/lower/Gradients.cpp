@@ -37,19 +37,15 @@ LogicalResult lower(Lowering &b, MatmulOp op) {
 
 LogicalResult lower(Lowering &b, ColumnSumOp op) {
   Value input = b.memory(op.getInput()), result = b.define(op.getResult());
-  int64_t most = shapeOf(input)[0], width = shapeOf(input)[1], whole = width / kLanes;
+  int64_t most = shapeOf(input)[0], width = shapeOf(input)[1];
   Value count = b.rowCount(op.getInput());
   // One vector of columns, all rows in order.
-  auto sum = [&](Value column, VectorType type) {
+  b.vectorsInPieces(width, most * kLanes, [&](Value column, VectorType type) {
     Values sums = b.loop(b.index(0), count, 1, b.splat(0, type), [&](Value i, ValueRange before) -> Values {
       return {b.add(before[0], b.loadVector(type, input, {i, column}))};
     });
     b.store(sums[0], result, column);
-  };
-  if (whole > 0)
-    b.rows(whole, most * kLanes, [&](Value i) { sum(b.mul(i, b.index(kLanes)), b.vectorOf(b.getF32Type())); });
-  if (width % kLanes != 0)
-    sum(b.index(whole * kLanes), b.vectorOf(b.getF32Type(), width % kLanes));
+  });
   return success();
 }
 

@@ -8,16 +8,15 @@ using namespace mlir;
 namespace tower::lower {
 namespace {
 
-/// Runs `visible` where the feature is not masked, else fills the result with zeros.
+/// Runs `visible` where the feature is not masked, else fills the result with zeros if something reads them.
 template <class Op> void unlessMasked(Lowering &b, Op op, Value result, llvm::function_ref<void()> visible) {
   if (!op.getMask())
     return visible();
-  if (b.zerosAreSkipped(op.getResult()))
-    return b.ifThen(
-        b.compare(arith::CmpIPredicate::eq, b.load(b.memory(op.getMask()), b.index(*op.getFeature())), b.integer(0, 8)),
-        visible);
-  b.ifThen(
-      b.isMasked(b.memory(op.getMask()), *op.getFeature()), [&] { b.fill(result, 0); }, visible);
+  auto masked = [&] {
+    if (!b.zerosAreSkipped(op.getResult()))
+      b.fill(result, 0);
+  };
+  b.ifThen(b.isMasked(b.memory(op.getMask()), *op.getFeature()), masked, visible);
 }
 
 /// Columns that one pass over a row's values sums in registers.

@@ -46,7 +46,7 @@ public:
   /// Applies `rule` to every element of dense parameters.
   LogicalResult dense(Value gradientTensor, Rule rule) {
     Value gradient = b.memory(gradientTensor);
-    int64_t count = cast<MemRefType>(state[0].getType()).getNumElements(), whole = count / kLanes;
+    int64_t count = cast<MemRefType>(state[0].getType()).getNumElements();
     Values flatState;
     for (Value memory : state)
       flatState.push_back(flat(b, memory));
@@ -58,13 +58,9 @@ public:
       gradient = copy;
     }
     gradient = flat(b, gradient);
-    auto at = [&](Value i, VectorType type) {
+    b.vectorsInPieces(count, kLanes * 8, [&](Value i, VectorType type) {
       apply(flatState, scaled(b.loadVector(type, gradient, i), type), i, type, rule);
-    };
-    if (whole > 0)
-      b.rows(whole, kLanes * 8, [&](Value i) { at(b.mul(i, b.index(kLanes)), b.vectorOf(b.getF32Type())); });
-    if (count % kLanes != 0)
-      at(b.index(whole * kLanes), b.vectorOf(b.getF32Type(), count % kLanes));
+    });
     return success();
   }
 
