@@ -17,12 +17,10 @@ unsigned availableCpus() {
 
 } // namespace
 
-tower_rt::tower_rt(unsigned threads) {
-  if (threads == 0)
-    threads = availableCpus();
-  workers.reserve(threads - 1);
-  for (unsigned i = 1; i < threads; ++i)
-    workers.emplace_back([this] { board.work(); });
+tower_rt::tower_rt(unsigned threads) : board(threads ? threads : availableCpus()) {
+  workers.reserve(board.threads() - 1);
+  for (unsigned i = 1; i < board.threads(); ++i)
+    workers.emplace_back([this, i] { board.work(i); });
 }
 
 tower_rt::~tower_rt() {
@@ -37,7 +35,7 @@ void tower_rt::run(tower_body body, void *frame, int64_t count) {
       body(frame, piece);
     return;
   }
-  constexpr int64_t most = int64_t{1} << 31;
+  constexpr int64_t most = decltype(board)::kMostPieces;
   for (int64_t begin = 0; begin < count; begin += most)
     board.run(body, frame, begin, static_cast<uint32_t>(count - begin < most ? count - begin : most));
   busy.store(false, std::memory_order_release);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// The thread pool behind `tower_rt_parallel`. Pieces are handed out one by one by an atomic ticket, the caller takes
-// part, and a call allocates nothing. Idle workers spin for 50 microseconds before they sleep. Which thread runs a
-// piece is open; what a piece computes must not depend on it.
+// The thread pool behind `tower_rt_parallel`. Each thread begins with its own neighbouring pieces (JobBoard.h), the
+// caller takes part, and a call allocates nothing. Idle workers spin for 50 microseconds before they sleep. Which
+// thread runs a piece is open; what a piece computes must not depend on it.
 #ifndef TOWER_RUNTIME_POOL_H
 #define TOWER_RUNTIME_POOL_H
 

@@ -46,6 +46,9 @@ def times(result):
     about = result['about']['towerc']
     lines += ['', f'towerc compiled it in {about["compile_seconds"]:.1f} s. Planned are intermediates; parameters and '
               f'optimizer slots take {about["tensor_bytes"] / 2**20:.1f} MiB.']
+    if result.get('core_distance'):
+        lines.append('From one processor to another and back, after each round: '
+                     + ', '.join(f'{each:.0f}' for each in result['core_distance']) + ' ns.')
     return '\n'.join(lines) + '\n'
 
 
