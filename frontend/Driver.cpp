@@ -15,6 +15,7 @@
 #include "passes/PlanMemory.h"
 #include "passes/StepWork.h"
 #include "passes/target/EmitObject.h"
+#include "passes/target/JoinModules.h"
 #include "passes/target/Link.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
@@ -65,6 +66,7 @@ private:
   LogicalResult phase(StringRef name, llvm::function_ref<void(OpPassManager &)> build);
   Work plainWork();
   LogicalResult printModule();
+  LogicalResult lowerToMachine(ArrayRef<TargetDescription> targets, const ManifestWriter &manifest);
   LogicalResult emitCode(const TargetDescription &target);
   LogicalResult link(StringRef object, StringRef output);
   std::string outputName() const;
@@ -201,11 +203,54 @@ LogicalResult Compilation::checkOutput() const {
   return failure();
 }
 
+// The code of each target in turn; together they become one program.
+LogicalResult Compilation::lowerToMachine(ArrayRef<TargetDescription> targets, const ManifestWriter &manifest) {
+  OwningOpRef<ModuleOp> loops = std::move(module), joined;
+  std::map<std::string, int64_t> arenas;
+  std::string planned;
+  llvm::raw_string_ostream text(planned);
+  for (const TargetDescription &target : targets) {
+    bool isLast = &target == &targets.back();
+    module = isLast ? std::move(loops) : loops->clone();
+    if (failed(phase("plan", [&](OpPassManager &manager) { addPlanPhase(manager, target.vectorWidth); })))
+      return failure();
+    if (options.printPlan) {
+      if (targets.size() > 1)
+        llvm::outs() << target.cpu << "\n";
+      printPlan(*module, llvm::outs());
+    }
+    if (options.stage == Stage::Planned) {
+      // As tower-opt --split-input-file wants it.
+      module->print(text);
+      text << (isLast ? "" : "// -----\n");
+      continue;
+    }
+    for (auto &[entry, bytes] : arenaBytes(*module))
+      arenas[entry] = std::max(arenas[entry], bytes);
+    if (failed(phase("convert", addLLVMPhase)))
+      return failure();
+    if (targets.size() > 1)
+      markTarget(*module, target);
+    if (joined)
+      joinModules(*joined, *module, target.cpu);
+    else
+      joined = std::move(module);
+  }
+  if (options.stage == Stage::Planned)
+    return write(outputName(), [&](llvm::raw_pwrite_stream &os) {
+      os << planned;
+      return success();
+    });
+  module = std::move(joined);
+  attachProgram(*module, manifest.write(arenas));
+  return emitCode(targets.back());
+}
+
 LogicalResult Compilation::run() {
   if (failed(checkOutput()))
     return failure();
-  FailureOr<TargetDescription> target = describeTarget(options.cpu, llvm::errs());
-  if (failed(target))
+  FailureOr<std::vector<TargetDescription>> targets = describeTargets(options.cpu, llvm::errs());
+  if (failed(targets))
     return failure();
   {
     TimingScope scope = timing.nest("import");
@@ -217,7 +262,7 @@ LogicalResult Compilation::run() {
     return failure();
   if (options.stage == Stage::Dataflow)
     return printModule();
-  ManifestWriter manifest(spec, *module, {target->triple, target->cpu});
+  ManifestWriter manifest(spec, *module, *targets);
   Work plain = explanation ? plainWork() : Work();
   if (failed(phase("simplify", [&](OpPassManager &manager) { addSimplifyPhase(manager, options.disabled); })))
     return failure();
@@ -235,17 +280,7 @@ LogicalResult Compilation::run() {
     return failure();
   if (options.stage == Stage::Linalg)
     return printModule();
-  if (failed(phase("plan", [&](OpPassManager &manager) { addPlanPhase(manager, target->vectorWidth); })))
-    return failure();
-  if (options.printPlan)
-    printPlan(*module, llvm::outs());
-  if (options.stage == Stage::Planned)
-    return printModule();
-  std::map<std::string, int64_t> arenas = arenaBytes(*module);
-  if (failed(phase("convert", addLLVMPhase)))
-    return failure();
-  attachProgram(*module, manifest.write(arenas));
-  return emitCode(*target);
+  return lowerToMachine(*targets, manifest);
 }
 
 } // namespace

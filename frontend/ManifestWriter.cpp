@@ -200,7 +200,7 @@ void setEntries(Json &json, ModuleOp module) {
 
 } // namespace
 
-ManifestWriter::ManifestWriter(const Spec &spec, ModuleOp module, const ManifestTarget &target)
+ManifestWriter::ManifestWriter(const Spec &spec, ModuleOp module, ArrayRef<TargetDescription> targets)
     : document(std::make_unique<Document>()) {
   Json &json = document->json;
   ModelOp model = *module.getOps<ModelOp>().begin();
@@ -209,7 +209,9 @@ ManifestWriter::ManifestWriter(const Spec &spec, ModuleOp module, const Manifest
   json["spec"] = spec.source;
   json["shape_hash"] = shapeHash(spec.model);
   json["options_hash"] = optionsHash(spec.model);
-  json["target"] = {{"triple", target.triple}, {"cpu", target.cpu}};
+  json["triple"] = targets.front().triple;
+  for (const TargetDescription &target : targets)
+    json["targets"].push_back({{"cpu", target.cpu}, {"features", target.needs}});
   setTensors(json, module);
   setColumns(json, model, module);
   setTowers(json, model);

@@ -5,6 +5,7 @@
 #define TOWERC_FRONTEND_MANIFESTWRITER_H
 
 #include "mlir/IR/BuiltinOps.h"
+#include "passes/target/EmitObject.h"
 
 #include <map>
 #include <string>
@@ -13,21 +14,15 @@ namespace tower {
 
 struct Spec;
 
-/// The machine that the model is compiled for.
-struct ManifestTarget {
-  std::string triple;
-  std::string cpu;
-};
-
 /// Built in two parts, since functions lose their tensors when they are lowered, and gain their arena when it is
 /// planned.
 class ManifestWriter {
 public:
-  /// `dataflow`: the module after --tower-build-step.
-  ManifestWriter(const Spec &spec, mlir::ModuleOp dataflow, const ManifestTarget &target);
+  /// `dataflow`: the module after --tower-build-step. `targets`: the processors that there is code for, best first.
+  ManifestWriter(const Spec &spec, mlir::ModuleOp dataflow, llvm::ArrayRef<TargetDescription> targets);
   ~ManifestWriter();
 
-  /// The manifest's text. `arenaBytes`: of each entry point.
+  /// The manifest's text. `arenaBytes`: of each entry point, the most that code for any of the targets needs.
   std::string write(const std::map<std::string, int64_t> &arenaBytes) const;
 
 private:

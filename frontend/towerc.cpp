@@ -40,8 +40,10 @@ static tower::DriverOptions parse(int argc, char **argv) {
                  clEnumValN(Stage::Object, "obj", "an object file"),
                  clEnumValN(Stage::Library, "lib", "a shared library, see runtime/tower.h"),
                  clEnumValN(Stage::Executable, "exe", "an executable (default)")));
-  cl::opt<std::string> cpu("cpu", cl::desc("Processor to compile for (default: native)"), cl::init("native"),
-                           cl::value_desc("name"), cl::cat(category));
+  cl::opt<std::string> cpu("cpu",
+                           cl::desc("Processor to compile for: native (default), x86-64-v3 (AVX2), x86-64-v4 "
+                                    "(AVX-512), multi (both, chosen at start) or LLVM's name of one"),
+                           cl::init("native"), cl::value_desc("name"), cl::cat(category));
   cl::list<std::string> disable("disable", cl::desc("Leave out an optimization, or several"), cl::value_desc("name"),
                                 cl::CommaSeparated, cl::cat(category));
   cl::opt<bool> explain("explain", cl::desc("Print what each optimization decided, and why"), cl::cat(category));

@@ -9,7 +9,8 @@
 namespace tower {
 
 /// Adds the exported global `tower_program` (runtime/tower_abi.h) to a module after `tower-make-entry-points`: magic,
-/// version, the manifest, and the entries in the module's order. Everything else becomes internal.
+/// version, the manifest, and the entries in the module's order. Everything else becomes internal. A module for several
+/// targets has the entries of the first, then those of the next (joinModules).
 void attachProgram(mlir::ModuleOp module, llvm::StringRef manifest);
 
 /// The functions that become entry points, in the order of the program's list: those that were planned.

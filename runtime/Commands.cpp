@@ -5,6 +5,7 @@
 
 #include "runtime/Error.h"
 #include "runtime/Nearest.h"
+#include "runtime/Processor.h"
 
 #include <algorithm>
 #include <filesystem>
@@ -17,13 +18,14 @@ namespace {
 struct Command {
   const char *name, *summary;
   int (*run)(Invocation &);
+  bool runsModel = true; ///< it calls generated code
 };
 constexpr Command commands[] = {
     {"train", "fit the model to a dataset; writes a checkpoint", trainCommand},
     {"evaluate", "recall, MAP and NDCG over the whole catalogue", evaluateCommand},
     {"recommend", "the best items for a query", recommendCommand},
     {"embed", "embeddings of all items or queries as .npy", embedCommand},
-    {"info", "the model, its memory, what it was compiled for", infoCommand},
+    {"info", "the model, its memory, what it was compiled for", infoCommand, false},
 };
 
 std::string generalHelp(const Invocation &invocation) {
@@ -46,14 +48,17 @@ int dispatch(const std::string &name, Invocation &invocation) {
   }
   if (name == "--version") {
     Manifest manifest = readManifest(invocation.program);
-    invocation.out << manifest.name << ", compiled by towerc " << manifest.version << " for " << manifest.targetTriple
-                   << " (" << manifest.targetCpu << ")\n";
+    invocation.out << origin(manifest) << "\n";
     return Success;
   }
   std::vector<std::string> names;
   for (const Command &command : commands) {
-    if (name == command.name)
+    if (name == command.name) {
+      // Said before data is read, which may take a while.
+      if (command.runsModel)
+        chooseTarget(readManifest(invocation.program));
       return command.run(invocation);
+    }
     names.push_back(command.name);
   }
   invocation.err << invocation.executable << ": error: unknown command '" << name << "'."
@@ -89,6 +94,13 @@ int runExecutable(const tower_program_v1 &program, const std::vector<std::string
   } catch (const std::exception &error) {
     return fail(std::string("unexpected failure: ") + error.what());
   }
+}
+
+std::string origin(const Manifest &manifest) {
+  std::string text = manifest.name + ", compiled by towerc " + manifest.version + " for " + manifest.triple + " (";
+  for (const TargetInfo &target : manifest.targets)
+    text += (&target == manifest.targets.data() ? "" : ", ") + target.cpu;
+  return text + ")";
 }
 
 std::optional<int> parseFlags(Flags &flags, Invocation &invocation) {

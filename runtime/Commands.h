@@ -40,6 +40,9 @@ int recommendCommand(Invocation &invocation);
 int embedCommand(Invocation &invocation);
 int infoCommand(Invocation &invocation);
 
+/// "NAME, compiled by towerc VERSION for TRIPLE (CPU, ...)".
+std::string origin(const Manifest &manifest);
+
 /// Parses the flags. A value is the exit code with which the command has to end at once: help was shown, or a message.
 std::optional<int> parseFlags(Flags &flags, Invocation &invocation);
 

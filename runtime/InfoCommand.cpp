@@ -2,6 +2,8 @@
 //
 // EXE info: what was compiled, for what, and how much memory it takes.
 #include "runtime/Commands.h"
+#include "runtime/Error.h"
+#include "runtime/Processor.h"
 #include "runtime/Progress.h"
 
 #include <nlohmann/json.hpp>
@@ -24,6 +26,17 @@ const char *roleName(TensorRole role) {
 }
 
 std::string shownSide(const TowerSide &side) { return "tower '" + side.tower + "' over '" + side.entity + "'"; }
+
+/// Which code runs here, if there is a choice or none does.
+void printProcessor(std::ostream &out, const Manifest &manifest) {
+  try {
+    size_t target = chooseTarget(manifest);
+    if (manifest.targets.size() > 1)
+      out << "processor: this machine runs the code for " << manifest.targets[target].cpu << "\n";
+  } catch (const Error &error) {
+    out << "processor: " << error.what() << "\n";
+  }
+}
 
 void printLosses(std::ostream &out, const Manifest &manifest) {
   out << "losses\n";
@@ -106,9 +119,9 @@ int infoCommand(Invocation &invocation) {
     out << object.dump(2) << "\n";
     return Success;
   }
-  out << manifest.name << ", compiled by towerc " << manifest.version << " for " << manifest.targetTriple << " ("
-      << manifest.targetCpu << ")\n"
-      << "queries: " << shownSide(manifest.query) << "\nitems: " << shownSide(manifest.item)
+  out << origin(manifest) << "\n";
+  printProcessor(out, manifest);
+  out << "queries: " << shownSide(manifest.query) << "\nitems: " << shownSide(manifest.item)
       << "\nembeddings: " << manifest.dim << " wide, scored by " << (manifest.normalized ? "cosine" : "dot product")
       << "\n";
   printLosses(out, manifest);

@@ -142,6 +142,13 @@ ArgumentInfo parseArgument(const JsonView &view) {
   return argument;
 }
 
+TargetInfo parseTarget(const JsonView &view) {
+  TargetInfo target{view.text("cpu"), {}};
+  for (const JsonView &feature : view.field("features").elements())
+    target.features.push_back(feature.asText());
+  return target;
+}
+
 EntryInfo parseEntry(const JsonView &view) {
   EntryInfo entry;
   entry.name = view.text("name");
@@ -194,10 +201,11 @@ Manifest tower::rt::parseManifest(std::string_view json) {
   manifest.spec = root.text("spec");
   manifest.shapeHash = root.text("shape_hash");
   manifest.optionsHash = root.text("options_hash");
-  if (root.has("target")) {
-    manifest.targetTriple = root.field("target").text("triple", "");
-    manifest.targetCpu = root.field("target").text("cpu", "");
-  }
+  manifest.triple = root.text("triple");
+  for (const JsonView &view : root.field("targets").elements())
+    manifest.targets.push_back(parseTarget(view));
+  if (manifest.targets.empty())
+    root.field("targets").fail("is empty");
   manifest.tensorBytes = root.integer("tensor_bytes");
   for (const JsonView &view : root.field("tensors").elements())
     manifest.tensors.push_back(parseTensor(view, manifest.tensorBytes));

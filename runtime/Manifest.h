@@ -118,10 +118,17 @@ struct EntryInfo {
   std::vector<ResultInfo> results;
 };
 
+/// A processor that the program holds code for.
+struct TargetInfo {
+  std::string cpu;                   // as in x86-64-v3
+  std::vector<std::string> features; // what it must have (TOWER_CPU_FEATURES)
+};
+
 struct Manifest {
   std::string version; // of towerc
   std::string name, spec, shapeHash, optionsHash;
-  std::string targetTriple, targetCpu;
+  std::string triple;
+  std::vector<TargetInfo> targets; // not empty; the best first
   std::vector<TensorInfo> tensors;
   int64_t tensorBytes = 0;
   std::vector<ColumnNeed> columns;

@@ -4,6 +4,7 @@
 #include "runtime/Model.h"
 
 #include "runtime/Error.h"
+#include "runtime/Processor.h"
 
 #include <algorithm>
 #include <cstddef>
@@ -48,9 +49,10 @@ Manifest tower::rt::readManifest(const tower_program_v1 &program) {
                 " of the runtime's interface, but this runtime has version " + std::to_string(TOWER_ABI_VERSION) +
                 "; compile the model again");
   Manifest manifest = parseManifest({program.manifest, static_cast<size_t>(program.manifest_bytes)});
-  if (static_cast<int64_t>(manifest.entries.size()) != program.num_entries)
+  auto listed = static_cast<int64_t>(manifest.entries.size() * manifest.targets.size());
+  if (listed != program.num_entries)
     throw Error("the program has " + std::to_string(program.num_entries) + " entry points, but its manifest lists " +
-                std::to_string(manifest.entries.size()) + "; compile the model again");
+                std::to_string(listed) + "; compile the model again");
   return manifest;
 }
 
@@ -62,7 +64,7 @@ void Excluded::add(std::vector<int32_t> items) {
 }
 
 Model::Model(const tower_program_v1 &program, const Dataset &data, Pool &pool)
-    : program(program), data(data), pool(pool), info(readManifest(program)), block(info) {
+    : program(program), data(data), pool(pool), info(readManifest(program)), target(chooseTarget(info)), block(info) {
   checkData(info, data);
   arena = Memory(largestArena(info));
 }
@@ -135,7 +137,7 @@ Model::Bound &Model::bound(const char *name) {
     throw Error(std::string("the program has no entry point '") + name + "'; compile the model again");
   Bound bound;
   bound.entry = &info.entries[static_cast<size_t>(index)];
-  bound.function = program.entries[index];
+  bound.function = program.entries[target * info.entries.size() + static_cast<size_t>(index)];
   size_t operands = bound.entry->arguments.size() + bound.entry->results.size();
   bound.buffers.resize(operands);
   bound.results.resize(bound.entry->results.size());

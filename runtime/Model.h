@@ -39,12 +39,14 @@ struct Excluded {
 /// Not for use by two threads at once.
 class Model {
 public:
-  /// Checks that the data fits the program (checkData), allocates tensors (zeroed) and the arena. Program, data and
-  /// pool must outlive the model. Throws Error.
+  /// Checks that the program runs on this machine (chooseTarget) and that the data fits it (checkData), allocates
+  /// tensors (zeroed) and the arena. Program, data and pool must outlive the model. Throws Error.
   Model(const tower_program_v1 &program, const Dataset &data, Pool &pool);
   Model(const Model &) = delete;
 
   const Manifest &manifest() const { return info; }
+  /// The processor whose code runs.
+  const TargetInfo &processor() const { return info.targets[target]; }
   const Dataset &dataset() const { return data; }
   Pool &threads() const { return pool; }
   Tensors &tensors() { return block; }
@@ -114,6 +116,7 @@ private:
   const Dataset &data;
   Pool &pool;
   Manifest info;
+  size_t target; // of manifest().targets: whose entries are called
   Tensors block;
   Memory arena;
   std::map<std::string, Bound> bounds;

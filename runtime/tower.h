@@ -41,7 +41,8 @@ TOWER_API const char *tower_last_error(void);
 TOWER_API tower_dataset *tower_dataset_open(const char *folder);
 TOWER_API void tower_dataset_close(tower_dataset *dataset);
 
-/* Checks that the data fits the program and allocates everything; tensors are zero. threads: 0 for one per CPU. */
+/* Takes the code for this machine's processor (or that which the environment variable TOWER_CPU names), checks that the
+ * data fits the program and allocates everything; tensors are zero. threads: 0 for one per CPU. */
 TOWER_API tower_model *tower_open(const struct tower_program_v1 *program, tower_dataset *dataset, int threads);
 TOWER_API void tower_close(tower_model *model);
 

@@ -13,7 +13,7 @@ extern "C" {
 #endif
 
 #define TOWER_ABI_MAGIC 0x52574f54u /* "TOWR" */
-#define TOWER_ABI_VERSION 1u
+#define TOWER_ABI_VERSION 2u
 
 /* The runtime's side of a running program (its thread pool); opaque to generated code. */
 typedef struct tower_rt tower_rt;
@@ -40,7 +40,7 @@ typedef int32_t (*tower_entry)(const tower_call *call);
 
 /* The one exported symbol of a compiled model is `tower_program`, of this type. `manifest` is JSON text
  * (docs/Manifest.md): tensors, entry points with their arguments, arena sizes, the spec. Entries are in the manifest's
- * order. */
+ * order, all of them for each of its targets in turn. */
 typedef struct tower_program_v1 {
   uint32_t magic;
   uint32_t version;
@@ -51,6 +51,16 @@ typedef struct tower_program_v1 {
 } tower_program_v1;
 
 extern const tower_program_v1 tower_program;
+
+/* What generated code may need of an x86-64 processor; the manifest lists which of these each target does need. The
+ * names are those of LLVM and of GCC's __builtin_cpu_supports alike. */
+/* clang-format off */
+#define TOWER_CPU_FEATURES(X) \
+  X("sse3") X("ssse3") X("sse4.1") X("sse4.2") X("sse4a") X("popcnt") X("lzcnt") X("movbe") X("bmi") X("bmi2") \
+  X("tbm") X("adx") X("gfni") X("f16c") X("fma") X("fma4") X("xop") X("avx") X("avx2") X("avxvnni") X("avx512f") \
+  X("avx512cd") X("avx512bw") X("avx512dq") X("avx512vl") X("avx512ifma") X("avx512vbmi") X("avx512vbmi2") \
+  X("avx512vnni") X("avx512bitalg") X("avx512vpopcntdq") X("avx512bf16") X("avx512fp16")
+/* clang-format on */
 
 /* ---- What generated code may call (besides memcpy and memset) ---- */
 
@@ -71,8 +81,8 @@ void tower_rt_sample_uniform(uint64_t seed, uint32_t stream, uint64_t step, int6
                              int32_t *rows);
 
 /* mask[f] = 1 where feature f of `features` is masked. order == NULL: `masked` features drawn at random without
- * replacement. Else a seed feature s is drawn and masked with order[s * (features - 1) + 0 .. masked - 2]: row s of order
- * has the other features by falling mutual information with s (paper, section 4.2.1). */
+ * replacement. Else a seed feature s is drawn and masked with order[s * (features - 1) + 0 .. masked - 2]: row s of
+ * order has the other features by falling mutual information with s (paper, section 4.2.1). */
 void tower_rt_feature_mask(uint64_t seed, uint32_t stream, uint64_t step, int64_t features, int64_t masked,
                            const int32_t *order, uint8_t *mask);
 

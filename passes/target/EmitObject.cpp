@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
 #include "passes/target/EmitObject.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Target/LLVMIR/Dialect/All.h"
 #include "mlir/Target/LLVMIR/Export.h"
+#include "runtime/tower_abi.h"
+#include "llvm/CodeGen/TargetSubtargetInfo.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
 #include "llvm/IR/Verifier.h"
@@ -54,10 +57,14 @@ std::unique_ptr<llvm::Module> optimize(ModuleOp module, llvm::TargetMachine &mac
   llvmModule->setTargetTriple(machine.getTargetTriple());
   llvmModule->setDataLayout(machine.createDataLayout());
   for (llvm::Function &function : *llvmModule) {
-    function.addFnAttr("target-cpu", machine.getTargetCPU());
-    function.addFnAttr("target-features", machine.getTargetFeatureString());
+    if (function.isDeclaration())
+      continue;
+    if (!function.hasFnAttribute("target-cpu")) {
+      function.addFnAttr("target-cpu", machine.getTargetCPU());
+      function.addFnAttr("target-features", machine.getTargetFeatureString());
+    }
     // Processors with AVX-512 are told apart by cost tables; generated loops want its full width where products use it.
-    if (machine.getTargetFeatureString().contains("+avx512f"))
+    if (machine.getSubtargetImpl(function)->checkFeatures("+avx512f"))
       function.addFnAttr("prefer-vector-width", "512");
   }
   llvm::LoopAnalysisManager loops;
@@ -95,7 +102,7 @@ LogicalResult emitMachineCode(ModuleOp module, const TargetDescription &target, 
 
 } // namespace
 
-FailureOr<TargetDescription> describeTarget(llvm::StringRef cpu, llvm::raw_ostream &errors) {
+static FailureOr<TargetDescription> describeTarget(llvm::StringRef cpu, llvm::raw_ostream &errors) {
   TargetDescription result;
   result.triple = llvm::sys::getDefaultTargetTriple();
   llvm::Triple triple(result.triple);
@@ -117,13 +124,49 @@ FailureOr<TargetDescription> describeTarget(llvm::StringRef cpu, llvm::raw_ostre
   }
   std::unique_ptr<llvm::MCSubtargetInfo> info(target->createMCSubtargetInfo(triple, "", ""));
   if (!info->isCPUStringValid(result.cpu)) {
-    errors << "error: --cpu: '" << cpu << "' is unknown; allowed are native, x86-64-v3, x86-64-v4 and LLVM's names of "
-           << "processors, as in znver4\n";
+    errors << "error: --cpu: '" << cpu << "' is unknown; allowed are native, multi, x86-64-v3, x86-64-v4 and LLVM's "
+           << "names of processors, as in znver4\n";
     return failure();
   }
   info.reset(target->createMCSubtargetInfo(triple, result.cpu, result.features));
-  result.vectorWidth = info->checkFeatures("+avx512f") ? 16 : info->checkFeatures("+avx2") ? 8 : 4;
+  auto has = [&](const char *feature) { return info->checkFeatures(std::string("+") + feature); };
+  if (!has("avx2") || !has("fma")) {
+    errors << "error: --cpu: " << result.cpu << " has no AVX2 with FMA, which products are generated for; the least is "
+           << "x86-64-v3\n";
+    return failure();
+  }
+  result.vectorWidth = has("avx512f") ? 16 : 8;
+#define TOWER_NEED(name)                                                                                               \
+  if (has(name))                                                                                                       \
+    result.needs.push_back(name);
+  TOWER_CPU_FEATURES(TOWER_NEED)
+#undef TOWER_NEED
   return result;
+}
+
+FailureOr<std::vector<TargetDescription>> describeTargets(llvm::StringRef cpu, llvm::raw_ostream &errors) {
+  // The one to prefer comes first.
+  llvm::SmallVector<llvm::StringRef> names{cpu};
+  if (cpu == "multi")
+    names = {"x86-64-v4", "x86-64-v3"};
+  std::vector<TargetDescription> targets;
+  for (llvm::StringRef name : names) {
+    FailureOr<TargetDescription> target = describeTarget(name, errors);
+    if (failed(target))
+      return failure();
+    targets.push_back(*target);
+  }
+  return targets;
+}
+
+void markTarget(ModuleOp module, const TargetDescription &target) {
+  for (auto function : module.getOps<LLVM::LLVMFuncOp>()) {
+    if (function.isExternal())
+      continue;
+    function.setTargetCpu(target.cpu);
+    if (!target.features.empty())
+      function.setTargetFeaturesAttr(LLVM::TargetFeaturesAttr::get(module.getContext(), target.features));
+  }
 }
 
 LogicalResult emitLLVM(ModuleOp module, const TargetDescription &target, llvm::raw_pwrite_stream &os) {

@@ -8,6 +8,7 @@
 #include "llvm/Support/raw_ostream.h"
 
 #include <string>
+#include <vector>
 
 namespace tower {
 
@@ -16,14 +17,21 @@ struct TargetDescription {
   std::string triple;
   std::string cpu;      ///< LLVM's name, as in `znver4` or `x86-64-v3`.
   std::string features; ///< As in "+avx512f,-amx-tile"; of a native target, all that this machine has.
-  int vectorWidth = 8;  ///< Elements of f32 in the widest register that products use: 16 (AVX-512), 8 (AVX2) or 4.
+  int vectorWidth = 8;  ///< Elements of f32 in the widest register that products use: 16 (AVX-512) or 8 (AVX2).
+  /// What the processor must have of TOWER_CPU_FEATURES (runtime/tower_abi.h).
+  std::vector<std::string> needs;
 };
 
-/// `cpu`: "native" or a name that LLVM knows; anything else is an error on `errors` that lists what is allowed.
-mlir::FailureOr<TargetDescription> describeTarget(llvm::StringRef cpu, llvm::raw_ostream &errors);
+/// `cpu`: "native", "multi" (x86-64-v4, then x86-64-v3: one program for both) or a name that LLVM knows; anything else
+/// is an error on `errors` that lists what is allowed, and so is a processor without AVX2.
+mlir::FailureOr<std::vector<TargetDescription>> describeTargets(llvm::StringRef cpu, llvm::raw_ostream &errors);
 
-/// Each takes a module of the LLVM dialect, optimizes it for the target and writes what its name says. Failures are
-/// diagnostics at the module's location.
+/// Says at each function of a module of the LLVM dialect which processor it is for, where this is not all that the
+/// module will hold.
+void markTarget(mlir::ModuleOp module, const TargetDescription &target);
+
+/// Each takes a module of the LLVM dialect, optimizes it for the target, or each function for that which it is marked
+/// with, and writes what its name says. Failures are diagnostics at the module's location.
 llvm::LogicalResult emitLLVM(mlir::ModuleOp module, const TargetDescription &target, llvm::raw_pwrite_stream &os);
 llvm::LogicalResult emitAssembly(mlir::ModuleOp module, const TargetDescription &target, llvm::raw_pwrite_stream &os);
 llvm::LogicalResult emitObject(mlir::ModuleOp module, const TargetDescription &target, llvm::raw_pwrite_stream &os);

@@ -68,7 +68,7 @@ def main():
 
     arena = next(entry['arena_bytes'] for entry in manifest['entries'] if entry['name'] == 'train_step')
     worker.serve(lambda steps: None, step,
-                 {'what': f'towerc {manifest["towerc"]}, {manifest["target"]["cpu"]}',
+                 {'what': f'towerc {manifest["towerc"]}, {manifest["targets"][0]["cpu"]}',
                   'arena_bytes': arena, 'tensor_bytes': manifest['tensor_bytes']})
 
 

@@ -20,7 +20,7 @@ using namespace tower::differential;
 
 // Made once: asking a machine what it is takes a while.
 static const TargetDescription &nativeTarget() {
-  static const TargetDescription target = *describeTarget("native", llvm::errs());
+  static const TargetDescription target = describeTargets("native", llvm::errs())->front();
   return target;
 }
 
@@ -37,7 +37,7 @@ Compiled::Compiled(TestModel &model, Coverage &coverage, Failures &failures) {
   };
   if (!phase("build", addBuildPhase))
     return;
-  ManifestWriter manifest(*model.spec, *module, {target.triple, target.cpu});
+  ManifestWriter manifest(*model.spec, *module, target);
   auto plan = [&](OpPassManager &manager) { addPlanPhase(manager, target.vectorWidth); };
   auto fuse = [](OpPassManager &manager) { addFusePhase(manager); };
   // In half of the models also where it does not pay.

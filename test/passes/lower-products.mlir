@@ -1,4 +1,5 @@
 // RUN: tower-opt %s --tower-lower-products --canonicalize --cse --split-input-file | FileCheck %s
+// RUN: tower-opt %s --tower-lower-products=vector-width=8 --canonicalize --cse --split-input-file | FileCheck %s --check-prefix=AVX2
 
 // Packing in pieces, then pieces of C: rows are copied to the stack, tiles are calls of one kernel and one for tails.
 
@@ -13,6 +14,17 @@
 // CHECK-NOT: call
 // CHECK-NOT: linalg.
 // CHECK: return
+
+// With 16 registers of 8 elements the tile is 6 x 16, and rows left over are taken two at a time.
+// AVX2-LABEL: func.func @layer(
+// AVX2: call @tower_product_6x16(
+// AVX2: call @tower_product_2x16(
+// AVX2-NOT: vector<16xf32>
+// AVX2-LABEL: func.func private @tower_product_6x16(
+// AVX2: scf.for
+// AVX2-COUNT-48: vector.fma
+// AVX2-NOT: vector.fma
+// AVX2: scf.for
 func.func @layer(%x: memref<1024x344xf32>, %w: memref<344x512xf32>, %y: memref<1024x512xf32>) {
   linalg.matmul {tower.overwrite} ins(%x, %w : memref<1024x344xf32>, memref<344x512xf32>) outs(%y : memref<1024x512xf32>)
   return

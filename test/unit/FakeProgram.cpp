@@ -28,7 +28,7 @@ constexpr int64_t batch = 8, dim = 4, embedRows = 16;
 constexpr char manifest[] = R"({
   "towerc": "0.1.0", "name": "fake", "spec": "name: \"fake\"\n",
   "shape_hash": "0123456789abcdef", "options_hash": "fedcba9876543210",
-  "target": {"triple": "x86_64-pc-linux-gnu", "cpu": "generic"},
+  "triple": "x86_64-pc-linux-gnu", "targets": [{"cpu": "generic", "features": []}],
   "tensors": [
     {"name": "table/query", "role": "parameter", "shape": [128, 4], "offset": 0,
      "init": {"kind": "normal", "scale": 0.5, "seed": 0}},

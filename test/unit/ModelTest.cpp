@@ -184,6 +184,24 @@ TEST_F(ModelTest, AStatusBecomesAMessage) {
   EXPECT_THAT(messageOf([&] { open().trainStep(0, 1, 1); }), HasSubstr("'train_step' failed with status 77"));
 }
 
+TEST_F(ModelTest, TheCodeOfTheChosenProcessorRuns) {
+  json["targets"] = {{{"cpu", "oracle"}, {"features", {"telepathy"}}},
+                     {{"cpu", "generic"}, {"features", Json::array()}}};
+  text = json.dump();
+  program = fakeProgram(text);
+  std::vector<tower_entry> entries(4, [](const tower_call *) -> int32_t { return 77; });
+  entries.insert(entries.end(), program.entries, program.entries + 4);
+  program.entries = entries.data();
+  program.num_entries = 8;
+  Model both(program, *data, pool);
+  EXPECT_EQ(both.processor().cpu, "generic");
+  std::vector<int32_t> rows = {0, 1, 2};
+  std::vector<float> out(6);
+  EXPECT_EQ(messageOf([&] { both.embed(Side::Query, rows, out); }), "");
+  json["targets"] = Json::array();
+  EXPECT_EQ(refusal(), "the program's manifest: targets: is empty");
+}
+
 TEST_F(ModelTest, RefusesOtherPrograms) {
   open();
   tower_program_v1 other = program;

@@ -77,7 +77,8 @@ void test::writeMutualInformation(const TempFolder &folder) {
 rt::Json test::fakeManifest() {
   return rt::Json::parse(R"({
     "towerc": "0.1.0", "name": "fake", "spec": "name: \"fake\"", "shape_hash": "00000000000000aa",
-    "options_hash": "00000000000000bb", "target": {"triple": "x86_64-pc-linux-gnu", "cpu": "generic"},
+    "options_hash": "00000000000000bb", "triple": "x86_64-pc-linux-gnu",
+    "targets": [{"cpu": "generic", "features": []}],
     "tensors": [
       {"name": "table/color", "role": "parameter", "shape": [3, 2], "offset": 0,
        "init": {"kind": "normal", "scale": 0.05, "seed": 0}},
