@@ -134,9 +134,10 @@ SmallVector<Value> ExpandRowsOp::adjoint(OpBuilder &builder, ValueRange gradient
 }
 
 SmallVector<Value> InBatchSoftmaxOp::adjoint(OpBuilder &builder, ValueRange gradients, Needed needed) {
-  auto op = InBatchSoftmaxGradOp::create(builder, getLoc(), getQuery().getType(), getItem().getType(), gradients[0],
-                                         getLse(), getQuery(), getItem(), getIds(), getLogQ(), getWeights(),
-                                         getQueryIds(), getPositives(), getCounts(), getTemperatureAttr());
+  auto op =
+      InBatchSoftmaxGradOp::create(builder, getLoc(), getQuery().getType(), getItem().getType(), gradients[0], getLse(),
+                                   getQuery(), getItem(), getIds(), getLogQ(), getWeights(), getQueryIds(),
+                                   getPositives(), getCounts(), getQueryRows(), getTemperatureAttr());
   SmallVector<Value> result(getNumOperands());
   if (needed(getQuery()))
     result[0] = op.getQueryGradient();

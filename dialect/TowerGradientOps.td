@@ -239,6 +239,8 @@ def Tower_InBatchSoftmaxGradOp : Tower_Op<"in_batch_softmax_grad", [Pure, AttrSi
         dq_i = g w_i / (W temperature) (sum_u P_iu x_u - x_i)
         dx_u = g / (W temperature) sum_i w_i (P_iu - [u = i]) q_i
 
+    Given `query_rows`, dq_k is the sum of dq_i over the pairs i of query k.
+
     ```mlir
     func.func @example(%g: tensor<f32>, %lse: tensor<8xf32>, %q: tensor<8x32xf32>, %x: tensor<8x32xf32>, %ids: tensor<8xi32>) {
       %dq, %dx = tower.in_batch_softmax_grad %g, %lse, %q, %x ids(%ids) temperature(1.0e-1)

@@ -10,10 +10,11 @@ include "dialect/TowerInterfaces.td"
 
 defvar softmax_arguments = (ins F32Matrix:$query, F32Matrix:$item, Optional<I32Vector>:$ids, Optional<F32Vector>:$log_q,
                                 Optional<F32Vector>:$weights, Optional<I32Vector>:$query_ids,
-                                Optional<I32Vector>:$positives, Optional<I32Vector>:$counts, F32Attr:$temperature);
+                                Optional<I32Vector>:$positives, Optional<I32Vector>:$counts,
+                                Optional<I32Vector>:$query_rows, F32Attr:$temperature);
 defvar softmax_format = [{
   $query `,` $item (`ids` `(` $ids^ `)`)? (`log_q` `(` $log_q^ `)`)? (`weights` `(` $weights^ `)`)?
-  (`query_ids` `(` $query_ids^ `)`)? (`positives` `(` $positives^ `)` `counts` `(` $counts `)`)? `temperature` `(` $temperature `)` attr-dict `:` functional-type(operands, results)
+  (`query_ids` `(` $query_ids^ `)`)? (`positives` `(` $positives^ `)` `counts` `(` $counts `)`)? (`query_rows` `(` $query_rows^ `)`)? `temperature` `(` $temperature `)` attr-dict `:` functional-type(operands, results)
 }];
 
 def Tower_InBatchSoftmaxOp : Tower_Op<"in_batch_softmax", [Pure, DeclareOpInterfaceMethods<Tower_Differentiable>,
@@ -33,6 +34,9 @@ def Tower_InBatchSoftmaxOp : Tower_Op<"in_batch_softmax", [Pure, DeclareOpInterf
     Given `positives` [N] and `counts` [U], columns are distinct items, column u drawn counts_u times, and row i's positive
     is column p = positives_i: `loss = 1/W sum_i w_i (lse_i - s_ip)`, and m_iu = counts_u, but m_ip = 1 where `ids` asks to
     leave out the other copies of the positive. So equal columns are multiplied once, and the loss is the same.
+
+    Given `query_rows` [N] too, rows of `query` are distinct queries, and q_i is its row query_rows_i: the scores of equal
+    queries are computed once. `lse` and `weights` still have an entry for each of the N pairs.
 
     ```mlir
     func.func @example(%q: tensor<8x32xf32>, %x: tensor<8x32xf32>, %ids: tensor<8xi32>, %log_q: tensor<8xf32>) {

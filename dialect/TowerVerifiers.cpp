@@ -215,8 +215,11 @@ LogicalResult SumEqualRowsOp::verify() { return verifyExpansion(*this, getResult
 
 // Columns are distinct items that were counted at run time.
 template <typename Op> static LogicalResult verifyCounts(Op op) {
-  if (!op.getPositives() && !op.getCounts())
+  if (!op.getPositives() && !op.getCounts()) {
+    if (op.getQueryRows())
+      return op.emitOpError("query_rows needs positives and counts");
     return success();
+  }
   if (!op.getPositives() || !op.getCounts())
     return op.emitOpError("needs both positives and counts, or neither");
   if (op.getQueryIds())
@@ -228,11 +231,17 @@ template <typename Op> static LogicalResult verifyCounts(Op op) {
   for (Value perColumn : {op.getCounts(), op.getIds(), op.getLogQ()})
     if (perColumn && boundOf(perColumn.getType()) != boundOf(op.getItem().getType()))
       return op.emitOpError("counts, ids and log_q need the columns' bound");
-  return same(op, "the number of positives", rows(op.getPositives()), "that of queries", rows(op.getQuery()));
+  if (op.getQueryRows()) {
+    if (!boundOf(op.getQuery().getType()))
+      return op.emitOpError("query_rows are of queries with a #tower.bound");
+    if (failed(same(op, "the number of query_rows", rows(op.getQueryRows()), "lse's extent", rows(op.getLse()))))
+      return failure();
+  }
+  return same(op, "the number of positives", rows(op.getPositives()), "lse's extent", rows(op.getLse()));
 }
 
 template <typename Op> static LogicalResult verifySoftmax(Op op) {
-  int64_t n = rows(op.getQuery()), u = rows(op.getItem());
+  int64_t n = rows(op.getLse()), u = rows(op.getItem());
   if (failed(verifyCounts(op)))
     return failure();
   if (n > u && !op.getCounts())
@@ -245,7 +254,7 @@ template <typename Op> static LogicalResult verifySoftmax(Op op) {
     return op.emitOpError() << "weights and query_ids need an entry for each of " << n << " queries";
   if (!(op.getTemperature().convertToFloat() > 0))
     return op.emitOpError("temperature must be above 0");
-  return same(op, "lse's extent", rows(op.getLse()), "the number of queries", n);
+  return op.getQueryRows() ? success() : same(op, "lse's extent", n, "the number of queries", rows(op.getQuery()));
 }
 
 LogicalResult InBatchSoftmaxOp::verify() { return verifySoftmax(*this); }

@@ -76,7 +76,8 @@ Value Losses::softmax(Operation *loss, Value query, Value item, Value ids, Value
                       FloatAttr temperature) {
   int64_t rows = cast<RankedTensorType>(query.getType()).getDimSize(0);
   return InBatchSoftmaxOp::create(builder, loss->getLoc(), function.f32({}), function.f32(rows), query, item, ids, logQ,
-                                  weights, queryIds, /*positives=*/Value(), /*counts=*/Value(), temperature)
+                                  weights, queryIds, /*positives=*/Value(), /*counts=*/Value(), /*query_rows=*/Value(),
+                                  temperature)
       .getLoss();
 }
 

@@ -74,6 +74,7 @@ struct DistinctRows : impl::DistinctRowsBase<DistinctRows> {
     distinct.clear();
     for (SegmentLinearOp layer : layers)
       decide(layer);
+    getOperation()->walk([&](InBatchSoftmaxOp op) { groupRows(op); });
   }
 
   void decide(SegmentLinearOp layer) {
@@ -151,6 +152,20 @@ struct DistinctRows : impl::DistinctRowsBase<DistinctRows> {
     op.getCountsMutable().assign(numbers.getCounts());
     reportApplied(op, getArgument(), "has the distinct items as columns", {8 * rows * rows * dim, 0},
                   {8 * rows * some * dim, 0});
+  }
+
+  /// The softmax's rows become the distinct queries, each with its pairs.
+  void groupRows(InBatchSoftmaxOp op) {
+    auto expanded = op.getQuery().getDefiningOp<ExpandRowsOp>();
+    if (!expanded)
+      return;
+    if (!op.getCounts())
+      return reportDeclined(op, getArgument(), "its rows stay pairs, as its columns do");
+    Work before = workOf(op);
+    op.getQueryMutable().assign(expanded.getInput());
+    op.getQueryRowsMutable().assign(expanded.getInverse());
+    reportApplied(op, getArgument(), "has the distinct queries as rows", {4 * before.operations, 0},
+                  {4 * workOf(op).operations, 0});
   }
 
   /// One numbering for all that ask for it.

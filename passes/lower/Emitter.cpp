@@ -146,7 +146,7 @@ Value Emitter::rowsOf(Value matrix, OpFoldResult from, OpFoldResult count) {
 }
 
 Value Emitter::columnsOf(Value matrix, OpFoldResult from, OpFoldResult width) {
-  SmallVector<OpFoldResult> offsets{getIndexAttr(0), from}, sizes{getIndexAttr(shapeOf(matrix)[0]), width},
+  SmallVector<OpFoldResult> offsets{getIndexAttr(0), from}, sizes{getAsOpFoldResult(extent(matrix, 0)), width},
       strides(2, getIndexAttr(1));
   return memref::SubViewOp::create(*this, matrix, offsets, sizes, strides);
 }
@@ -302,6 +302,10 @@ Value Emitter::fold(int64_t width, function_ref<Value(Value, VectorType)> body, 
     result = result ? combine(result, tail) : tail;
   }
   return result;
+}
+
+Value Emitter::total(Value memory) {
+  return fold(shapeOf(memory)[0], [&](Value i, VectorType type) { return loadVector(type, memory, i); });
 }
 
 } // namespace tower::lower

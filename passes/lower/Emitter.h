@@ -97,6 +97,9 @@ public:
   /// The f32 sum (or maximum) over `width` elements of what `body` gives for each.
   Value fold(int64_t width, llvm::function_ref<Value(Value column, VectorType type)> body, bool maximum = false);
 
+  /// The sum of an f32 vector's elements in memory, in order.
+  Value total(Value memory);
+
   VectorType vectorOf(mlir::Type element, int64_t lanes = kLanes) { return VectorType::get({lanes}, element); }
   VectorType like(VectorType type, mlir::Type element) { return VectorType::get(type.getShape(), element); }
 

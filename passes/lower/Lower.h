@@ -139,9 +139,10 @@ LogicalResult lower(Lowering &b, SegmentLinearOp op);
 LogicalResult lower(Lowering &b, SegmentWeightGradOp op);
 LogicalResult lower(Lowering &b, SegmentInputGradOp op);
 LogicalResult lower(Lowering &b, SegmentDefaultGradOp op);
-// Losses.cpp
+// Softmax.cpp
 LogicalResult lower(Lowering &b, InBatchSoftmaxOp op);
 LogicalResult lower(Lowering &b, InBatchSoftmaxGradOp op);
+// Losses.cpp
 LogicalResult lower(Lowering &b, SpreadOutOp op);
 LogicalResult lower(Lowering &b, SpreadOutGradOp op);
 LogicalResult lower(Lowering &b, WeightedSumOp op);

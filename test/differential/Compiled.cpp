@@ -46,7 +46,14 @@ Compiled::Compiled(TestModel &model, Coverage &coverage, Failures &failures) {
       manager.addPass(createDistinctRows({/*always=*/true}));
     addSimplifyPhase(manager);
   };
-  if (!phase("simplify", simplify) || !phase("differentiate", addDifferentiatePhase) || !phase("fuse", fuse) ||
+  if (!phase("simplify", simplify))
+    return;
+  module->walk([&](InBatchSoftmaxOp op) {
+    if (op.getQueryRows())
+      coverage.countCase(op.getIds() ? "equal queries of a softmax, copies of positives left out"
+                                     : "equal queries of a softmax");
+  });
+  if (!phase("differentiate", addDifferentiatePhase) || !phase("fuse", fuse) ||
       !phase("lower", addLowerPhase) || !phase("plan", plan))
     return;
   std::map<std::string, int64_t> arenas = arenaBytes(*module);

@@ -13,6 +13,8 @@ constexpr const char *expectedCases[] = {
     "a row without values is pooled",
     "accidental hits are left out",
     "embeddings are masked",
+    "equal queries of a softmax",
+    "equal queries of a softmax, copies of positives left out",
     "features share a table",
     "gradients are clipped",
     "gradients are not clipped",

@@ -171,7 +171,8 @@ LogicalResult oracle::evaluateOp(SegmentDefaultGradOp op, Environment &env) {
 LogicalResult oracle::evaluateOp(InBatchSoftmaxGradOp op, Environment &env) {
   Softmax softmax(op, env);
   const Tensor &lse = env[op.getLse()];
-  Tensor &dq = env.create(op.getQueryGradient()), &dx = env.create(op.getItemGradient());
+  Tensor &dq = env.create(op.getQueryGradient(), softmax.q.extent(0));
+  Tensor &dx = env.create(op.getItemGradient(), softmax.columns);
   double g = env[op.getGradient()].real();
   for (int64_t i = 0; i < softmax.rows; ++i)
     for (int64_t u = 0; u < softmax.columns; ++u) {
@@ -180,8 +181,8 @@ LogicalResult oracle::evaluateOp(InBatchSoftmaxGradOp op, Environment &env) {
       double target = u == softmax.positive(i) ? 1 : 0;
       double factor = g * softmax.weight(i) / (softmax.totalWeight() * softmax.temperature) * (p - target);
       for (int64_t j = 0; j < dq.extent(1); ++j) {
-        dq.at(i, j) += factor * softmax.x.at(u, j);
-        dx.at(u, j) += factor * softmax.q.at(i, j);
+        dq.at(softmax.queryRow(i), j) += factor * softmax.x.at(u, j);
+        dx.at(u, j) += factor * softmax.q.at(softmax.queryRow(i), j);
       }
     }
   return success();

@@ -10,7 +10,7 @@ namespace tower::oracle {
 
 struct Softmax {
   const Tensor &q, &x;
-  const Tensor *ids, *logQ, *weights, *queryIds, *positives, *counts; ///< null where the op has none.
+  const Tensor *ids, *logQ, *weights, *queryIds, *positives, *counts, *queryRows; ///< null where the op has none.
   double temperature;
   int64_t rows, columns;
 
@@ -19,13 +19,17 @@ struct Softmax {
       : q(env[op.getQuery()]), x(env[op.getItem()]), ids(optional(op.getIds(), env)), logQ(optional(op.getLogQ(), env)),
         weights(optional(op.getWeights(), env)), queryIds(optional(op.getQueryIds(), env)),
         positives(optional(op.getPositives(), env)), counts(optional(op.getCounts(), env)),
-        temperature(op.getTemperature().convertToFloat()), rows(q.extent(0)), columns(x.extent(0)) {}
+        queryRows(optional(op.getQueryRows(), env)), temperature(op.getTemperature().convertToFloat()),
+        rows(queryRows ? queryRows->extent(0) : q.extent(0)), columns(x.extent(0)) {}
+
+  /// The row of q that pair i has.
+  int64_t queryRow(int64_t i) const { return queryRows ? queryRows->integers[i] : i; }
 
   /// s_iu = <q_i, x_u> / temperature - log_q_u
   double score(int64_t i, int64_t u) const {
     double sum = 0;
     for (int64_t j = 0; j < q.extent(1); ++j)
-      sum += q.at(i, j) * x.at(u, j);
+      sum += q.at(queryRow(i), j) * x.at(u, j);
     return sum / temperature - (logQ ? logQ->reals[u] : 0.0);
   }
 

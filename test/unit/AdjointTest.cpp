@@ -30,6 +30,7 @@ const std::map<std::string, Tensor> integerArguments = {
     {"%queries", Tensor::ofIntegers({5}, {8, 9, 8, 7, 9})},
     {"%distinct", Tensor::ofIntegers({3}, {6, 1, 2})},
     {"%inverse", Tensor::ofIntegers({5}, {0, 1, 2, 2, 2})},
+    {"%asked", Tensor::ofIntegers({5}, {2, 0, 2, 1, 2})},
     {"%counts", Tensor::ofIntegers({3}, {1, 1, 3})},
     {"%step", Tensor::scalar(int64_t{3})},
     {"%seed", Tensor::scalar(int64_t{11})},
@@ -91,6 +92,12 @@ const Case cases[] = {
      "tower.in_batch_softmax %q, %x ids(%distinct) weights(%w) positives(%inverse) counts(%counts) "
      "temperature(5.0e-1) : (tensor<5x3xf32>, " COUNTED ", tensor<?xi32, #tower.bound<5>>, tensor<5xf32>, "
      "tensor<5xi32>, tensor<?xi32, #tower.bound<5>>) -> (tensor<f32>, tensor<5xf32>)"},
+    {"softmax_of_distinct_queries",
+     "%q: " COUNTED ", %x: " COUNTED ", " DISTINCT ", %w: tensor<5xf32>, %inverse: tensor<5xi32>, "
+     "%counts: tensor<?xi32, #tower.bound<5>>, %asked: tensor<5xi32>",
+     "tower.in_batch_softmax %q, %x ids(%distinct) weights(%w) positives(%inverse) counts(%counts) query_rows(%asked) "
+     "temperature(5.0e-1) : (" COUNTED ", " COUNTED ", tensor<?xi32, #tower.bound<5>>, tensor<5xf32>, tensor<5xi32>, "
+     "tensor<?xi32, #tower.bound<5>>, tensor<5xi32>) -> (tensor<f32>, tensor<5xf32>)"},
     {"unstack", "%x: tensor<5x3xf32>", "tower.unstack %x : tensor<5x3xf32> -> tensor<2x3xf32>, tensor<3x3xf32>"},
     {"softmax", "%q: tensor<5x3xf32>, %x: tensor<6x3xf32>",
      "tower.in_batch_softmax %q, %x temperature(5.0e-1) : (tensor<5x3xf32>, tensor<6x3xf32>) -> (tensor<f32>, "

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include "passes/lower/Blocks.h"
+#include "llvm/Support/MathExtras.h"
+
+#include <algorithm>
+
+using namespace mlir;
+
+namespace tower::lower {
+namespace {
+
+/// Elements of a block of scores, and its rows: few enough to stay in the cache, enough to keep all threads busy.
+constexpr int64_t kBlockElements = int64_t(1) << 20;
+constexpr int64_t kLeastBlockRows = 16, kMostBlockRows = 256;
+/// Rows of a block: a divisor of `rows` if a good one exists, so that all blocks have one static size.
+int64_t chooseBlockRows(int64_t rows, int64_t columns) {
+  int64_t limit = std::clamp(kBlockElements / columns, kLeastBlockRows, kMostBlockRows);
+  if (rows <= limit)
+    return rows;
+  for (int64_t size = limit; 2 * size > limit; --size)
+    if (rows % size == 0)
+      return size;
+  return llvm::divideCeil(rows, llvm::divideCeil(rows, limit));
+}
+
+} // namespace
+
+void forBlocks(Lowering &b, Value left, int64_t rows, Value right, int64_t columns,
+               function_ref<void(const Block &)> body) {
+  int64_t size = chooseBlockRows(rows, columns);
+  bool counted = ShapedType::isDynamic(shapeOf(left)[0]);
+  Value scratch = b.allocateF32({size, columns});
+  auto block = [&](Value first, OpFoldResult count) {
+    Value scores = isa<Attribute>(count) ? scratch : b.rowsOf(scratch, b.getIndexAttr(0), count);
+    if (Value used = b.extent(right, 0); !getConstantIntValue(used))
+      scores = b.columnsOf(scores, b.getIndexAttr(0), used);
+    b.product(b.rowsOf(left, first, count), false, right, /*transposeB=*/true, scores, /*accumulate=*/false);
+    body({first, count, scores});
+  };
+  if (size == rows && !counted)
+    return block(b.index(0), b.getIndexAttr(size));
+  Value end = b.extent(left, 0);
+  b.loop(b.index(0), end, size, [&](Value first) {
+    if (rows % size == 0 && !counted)
+      return block(first, b.getIndexAttr(size));
+    block(first, b.min(b.sub(end, first), b.index(size)));
+  });
+}
+
+void forRows(Lowering &b, const Block &block, int64_t cost, function_ref<void(Value local, Value row)> body) {
+  b.rows(b.extent(block.scores, 0), cost, [&](Value local) { body(local, b.add(block.first, local)); });
+}
+
+} // namespace tower::lower

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include "passes/lower/PairsOfRows.h"
+
+using namespace tower::lower;
+
+PairsOfRows::PairsOfRows(Lowering &b, Value rowOf, int64_t mostRows, Value count)
+    : b(b), starts(b.allocate({mostRows + 1}, b.getI32Type())), order(b.allocate(shapeOf(rowOf), b.getI32Type())) {
+  Value all = b.index(shapeOf(rowOf)[0]), zero = b.integer(0, 32), one = b.integer(1, 32);
+  auto rowOfPair = [&](Value pair) { return b.toIndex(b.load(rowOf, pair)); };
+  b.loop(b.index(0), count, 1, [&](Value row) { b.store(zero, starts, row); });
+  b.loop(b.index(0), all, 1, [&](Value pair) {
+    Value row = rowOfPair(pair);
+    b.store(b.add(b.load(starts, row), one), starts, row);
+  });
+  Values total = b.loop(b.index(0), count, 1, zero, [&](Value row, ValueRange before) -> Values {
+    Value end = b.add(before[0], b.load(starts, row));
+    b.store(end, starts, row);
+    return {end};
+  });
+  b.store(total[0], starts, count);
+  // From the last pair down, so that the pairs of a row rise and its end becomes its start.
+  b.loop(b.index(0), all, 1, [&](Value i) {
+    Value pair = b.sub(b.sub(all, b.index(1)), i), row = rowOfPair(pair), place = b.sub(b.load(starts, row), one);
+    b.store(place, starts, row);
+    b.store(b.toI32(pair), order, b.toIndex(place));
+  });
+}
