@@ -255,6 +255,25 @@ def Tower_InBatchSoftmaxGradOp : Tower_Op<"in_batch_softmax_grad", [Pure, AttrSi
   let hasVerifier = 1;
 }
 
+def Tower_InBatchSoftmaxWithGradOp : Tower_Op<"in_batch_softmax_with_grad", [Pure, AttrSizedOperandSegments]> {
+  let summary = "tower.in_batch_softmax and tower.in_batch_softmax_grad at once";
+  let description = [{
+    The loss and its gradients from one computation of the scores, which the two ops apart compute twice.
+
+    ```mlir
+    func.func @example(%g: tensor<f32>, %q: tensor<8x32xf32>, %x: tensor<8x32xf32>, %ids: tensor<8xi32>) {
+      %loss, %dq, %dx = tower.in_batch_softmax_with_grad %g, %q, %x ids(%ids) temperature(1.0e-1)
+        : (tensor<f32>, tensor<8x32xf32>, tensor<8x32xf32>, tensor<8xi32>) -> (tensor<f32>, tensor<8x32xf32>, tensor<8x32xf32>)
+      return
+    }
+    ```
+  }];
+  let arguments = !con((ins F32Scalar:$gradient), softmax_arguments);
+  let results = (outs F32Scalar:$loss, F32Matrix:$query_gradient, F32Matrix:$item_gradient);
+  let assemblyFormat = !strconcat("$gradient `,`", softmax_format);
+  let hasVerifier = 1;
+}
+
 def Tower_SpreadOutGradOp : Tower_Op<"spread_out_grad", [Pure, AllTypesMatch<["input", "result"]>]> {
   let summary = "Back through tower.spread_out: dz_i = 4 g / N sum_{j != i} <z_i, z_j> z_j";
   let description = [{

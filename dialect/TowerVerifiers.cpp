@@ -214,6 +214,10 @@ LogicalResult ExpandRowsOp::verify() { return verifyExpansion(*this, getInput(),
 LogicalResult SumEqualRowsOp::verify() { return verifyExpansion(*this, getResult(), getInput()); }
 
 // Columns are distinct items that were counted at run time.
+template <typename Op> static int64_t numPairs(Op op) {
+  return rows(op.getQueryRows() ? Value(op.getQueryRows()) : Value(op.getQuery()));
+}
+
 template <typename Op> static LogicalResult verifyCounts(Op op) {
   if (!op.getPositives() && !op.getCounts()) {
     if (op.getQueryRows())
@@ -231,17 +235,13 @@ template <typename Op> static LogicalResult verifyCounts(Op op) {
   for (Value perColumn : {op.getCounts(), op.getIds(), op.getLogQ()})
     if (perColumn && boundOf(perColumn.getType()) != boundOf(op.getItem().getType()))
       return op.emitOpError("counts, ids and log_q need the columns' bound");
-  if (op.getQueryRows()) {
-    if (!boundOf(op.getQuery().getType()))
-      return op.emitOpError("query_rows are of queries with a #tower.bound");
-    if (failed(same(op, "the number of query_rows", rows(op.getQueryRows()), "lse's extent", rows(op.getLse()))))
-      return failure();
-  }
-  return same(op, "the number of positives", rows(op.getPositives()), "lse's extent", rows(op.getLse()));
+  if (op.getQueryRows() && !boundOf(op.getQuery().getType()))
+    return op.emitOpError("query_rows are of queries with a #tower.bound");
+  return same(op, "the number of positives", rows(op.getPositives()), "that of pairs", numPairs(op));
 }
 
 template <typename Op> static LogicalResult verifySoftmax(Op op) {
-  int64_t n = rows(op.getLse()), u = rows(op.getItem());
+  int64_t n = numPairs(op), u = rows(op.getItem());
   if (failed(verifyCounts(op)))
     return failure();
   if (n > u && !op.getCounts())
@@ -254,15 +254,28 @@ template <typename Op> static LogicalResult verifySoftmax(Op op) {
     return op.emitOpError() << "weights and query_ids need an entry for each of " << n << " queries";
   if (!(op.getTemperature().convertToFloat() > 0))
     return op.emitOpError("temperature must be above 0");
-  return op.getQueryRows() ? success() : same(op, "lse's extent", n, "the number of queries", rows(op.getQuery()));
+  return success();
 }
 
-LogicalResult InBatchSoftmaxOp::verify() { return verifySoftmax(*this); }
+template <typename Op> static LogicalResult verifyLse(Op op) {
+  return same(op, "lse's extent", rows(op.getLse()), "the number of pairs", numPairs(op));
+}
+
+template <typename Op> static LogicalResult verifyGradients(Op op) {
+  if (op.getQueryGradient().getType() != op.getQuery().getType() ||
+      op.getItemGradient().getType() != op.getItem().getType())
+    return op.emitOpError("gradients must have the types of query and item");
+  return success();
+}
+
+LogicalResult InBatchSoftmaxOp::verify() { return failed(verifySoftmax(*this)) ? failure() : verifyLse(*this); }
 
 LogicalResult InBatchSoftmaxGradOp::verify() {
-  if (getQueryGradient().getType() != getQuery().getType() || getItemGradient().getType() != getItem().getType())
-    return emitOpError("gradients must have the types of query and item");
-  return verifySoftmax(*this);
+  return failed(verifyGradients(*this)) || failed(verifySoftmax(*this)) ? failure() : verifyLse(*this);
+}
+
+LogicalResult InBatchSoftmaxWithGradOp::verify() {
+  return failed(verifyGradients(*this)) ? failure() : verifySoftmax(*this);
 }
 
 LogicalResult WeightedSumOp::verify() {

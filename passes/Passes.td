@@ -125,6 +125,26 @@ def SkipMasked : Pass<"tower-skip-masked"> {
   }];
 }
 
+def FuseLosses : Pass<"tower-fuse-losses"> {
+  let summary = "Compute a softmax loss and its gradients from one set of scores";
+  let description = [{
+    An in-batch softmax (or contrastive) loss and its gradients need the same scores. What is derived from a loss but its
+    weight does not depend on its value, so both can be computed where the loss is: per block of rows the scores, their
+    softmax in place, and two products with it. A product of four less. Runs after differentiation. Declines where
+    the gradient's scale depends on the loss, and for a loss without gradients.
+
+    Before:
+    ```mlir
+    %loss, %lse = tower.in_batch_softmax %q, %x temperature(1.0e-1)
+    %dq, %dx = tower.in_batch_softmax_grad %g, %lse, %q, %x temperature(1.0e-1)
+    ```
+    After:
+    ```mlir
+    %loss, %dq, %dx = tower.in_batch_softmax_with_grad %g, %q, %x temperature(1.0e-1)
+    ```
+  }];
+}
+
 def FuseEpilogues : Pass<"tower-fuse-epilogues"> {
   let summary = "Draw ReLU, its derivative and sums of gradients into products";
   let description = [{

@@ -69,6 +69,7 @@ constexpr Optimization kSimplifying[] = {
     {"batch-towers", [] { return createBatchTowers(); }},
 };
 constexpr Optimization kFusing[] = {
+    {"fuse-losses", [] { return createFuseLosses(); }},
     {"skip-masked", [] { return createSkipMasked(); }},
     {"fuse-epilogues", [] { return createFuseEpilogues(); }},
     {"fuse-updates", [] { return createFuseUpdates(); }},

@@ -58,8 +58,8 @@ int64_t operationsOf(Operation *op) {
         return product(rows(o.getResult()), columnsOf(o.getResult()), inner);
       })
       .Case([&](InBatchSoftmaxOp o) { return product(rows(o.getQuery()), rows(o.getItem()), columnsOf(o.getQuery())); })
-      // Scores once more, and a product for each side.
-      .Case([&](InBatchSoftmaxGradOp o) {
+      // Scores, and a product for each side.
+      .Case<InBatchSoftmaxGradOp, InBatchSoftmaxWithGradOp>([&](auto o) {
         return 3 * product(rows(o.getQuery()), rows(o.getItem()), columnsOf(o.getQuery()));
       })
       .Case([&](SpreadOutOp o) { return product(rows(o.getInput()), rows(o.getInput()), columnsOf(o.getInput())); })

@@ -9,9 +9,10 @@ using namespace mlir;
 namespace tower::lower {
 namespace {
 
-/// Elements of a block of scores, and its rows: few enough to stay in the cache, enough to keep all threads busy.
-constexpr int64_t kBlockElements = int64_t(1) << 20;
-constexpr int64_t kLeastBlockRows = 16, kMostBlockRows = 256;
+/// Elements of a block of scores, and its rows: few enough to stay in the last cache, enough that packing the columns for
+/// each block is little beside multiplying them.
+constexpr int64_t kBlockElements = int64_t(1) << 22;
+constexpr int64_t kLeastBlockRows = 64, kMostBlockRows = 256;
 /// Rows of a block: a divisor of `rows` if a good one exists, so that all blocks have one static size.
 int64_t chooseBlockRows(int64_t rows, int64_t columns) {
   int64_t limit = std::clamp(kBlockElements / columns, kLeastBlockRows, kMostBlockRows);

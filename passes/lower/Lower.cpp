@@ -38,10 +38,10 @@ LogicalResult lowerOp(Lowering &lowering, Operation *op) {
   return llvm::TypeSwitch<Operation *, LogicalResult>(op)
       .Case<SamplePairsOp, SampleUniformOp, FeatureMaskOp, ComplementOp, TakeOp, PositionsOp, UnstackOp, DistinctOp,
             ExpandRowsOp, SumEqualRowsOp, DenseOp, LookupOp, PooledLookupOp, SegmentLinearOp, LinearOp, ActivateOp,
-            NormalizeOp, StackOp, InBatchSoftmaxOp, InBatchSoftmaxGradOp, SpreadOutOp, SpreadOutGradOp, WeightedSumOp,
-            OneOp, ScaleOp, AddOp, MatmulOp, ColumnSumOp, SliceRowsOp, ActivateGradOp, NormalizeGradOp,
-            SegmentWeightGradOp, SegmentInputGradOp, SegmentDefaultGradOp, SumRowsOp, SgdOp, SgdRowsOp, AdagradOp,
-            AdagradRowsOp, RowwiseAdagradRowsOp, AdamOp, AdamRowsOp, SquaredNormOp, ClipScaleOp, TopKOp>(
+            NormalizeOp, StackOp, InBatchSoftmaxOp, InBatchSoftmaxGradOp, InBatchSoftmaxWithGradOp, SpreadOutOp,
+            SpreadOutGradOp, WeightedSumOp, OneOp, ScaleOp, AddOp, MatmulOp, ColumnSumOp, SliceRowsOp, ActivateGradOp,
+            NormalizeGradOp, SegmentWeightGradOp, SegmentInputGradOp, SegmentDefaultGradOp, SumRowsOp, SgdOp, SgdRowsOp,
+            AdagradOp, AdagradRowsOp, RowwiseAdagradRowsOp, AdamOp, AdamRowsOp, SquaredNormOp, ClipScaleOp, TopKOp>(
           [&](auto typed) { return lower(lowering, typed); })
       // A row gradient has no memory; tower.sum_rows reads its contributions where they are defined.
       .Case<RowGradientOp, PooledRowGradientOp, MergeRowsOp>([](auto) { return success(); })

@@ -142,6 +142,7 @@ LogicalResult lower(Lowering &b, SegmentDefaultGradOp op);
 // Softmax.cpp
 LogicalResult lower(Lowering &b, InBatchSoftmaxOp op);
 LogicalResult lower(Lowering &b, InBatchSoftmaxGradOp op);
+LogicalResult lower(Lowering &b, InBatchSoftmaxWithGradOp op);
 // Losses.cpp
 LogicalResult lower(Lowering &b, SpreadOutOp op);
 LogicalResult lower(Lowering &b, SpreadOutGradOp op);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// What the in-batch softmax and its gradient share.
+// What the in-batch softmax and its gradient share: scores of a row, which of them count how often, sums over them.
 #ifndef TOWER_PASSES_LOWER_SOFTMAX_H
 #define TOWER_PASSES_LOWER_SOFTMAX_H
 
@@ -16,6 +16,11 @@ namespace tower::lower {
 /// What exp and its surroundings cost, in element operations.
 constexpr int64_t kExpCost = 20;
 
+/// The scores of one query: a row of a block's scratch, and its number among the queries.
+struct ScoreRow {
+  Value scores, local, row;
+};
+
 class Softmax {
 public:
   template <class Op>
@@ -24,7 +29,7 @@ public:
         logQ(b.memory(op.getLogQ())), weights(b.memory(op.getWeights())), positives(b.memory(op.getPositives())),
         counts(b.memory(op.getCounts())), mostRows(shapeOf(b.memory(op.getQuery()))[0]),
         mostColumns(shapeOf(b.memory(op.getItem()))[0]), count(b.rowCount(op.getItem())),
-        numPairs(mlir::cast<mlir::RankedTensorType>(op.getLse().getType()).getDimSize(0)),
+        numPairs(op.getQueryRows() ? shapeOf(b.memory(op.getQueryRows()))[0] : mostRows),
         inverseTemperature(1 / op.getTemperature().convertToFloat()) {
     if (op.getQueryIds())
       queryIds = padded(b.memory(op.getQueryIds()));
@@ -34,30 +39,46 @@ public:
       pairs.emplace(b, b.memory(op.getQueryRows()), mostRows, b.rowCount(op.getQuery()));
   }
 
-  /// How many rows have a positive: pairs.
-  int64_t rows() const { return numPairs; }
-  void forBlocks(llvm::function_ref<void(const Block &)> body) {
-    lower::forBlocks(b, query, mostRows, item, mostColumns, body);
-  }
-  /// At most.
-  int64_t columns() const { return mostColumns; }
+  int64_t numberOfPairs() const { return numPairs; }
 
-  /// Scaled and corrected scores at a place of a block, with the logarithm of how often the column counts.
-  Value logits(const Block &block, Value local, Value column, VectorType type) {
-    Value s = b.mul(b.loadVector(type, block.scores, {local, column}), b.splat(inverseTemperature, type));
+  /// For each block of queries: `eachRow` of its scores, in any order, then `product` with what has become of them.
+  void forBlocks(llvm::function_ref<void(const ScoreRow &)> eachRow, llvm::function_ref<void(const Block &)> product) {
+    lower::forBlocks(b, query, mostRows, item, mostColumns, [&](const Block &block) {
+      forRows(b, block, mostColumns * kExpCost, [&](Value local, Value row) { eachRow({block.scores, local, row}); });
+      product(block);
+    });
+  }
+
+  /// The pairs of a row of queries, rising.
+  void forPairs(Value row, Emitter::Body body) { pairs ? pairs->of(row, body) : body(row); }
+  Values forPairs(Value row, ValueRange initial, llvm::function_ref<Values(Value, ValueRange)> body) {
+    return pairs ? pairs->of(row, initial, body) : body(row, initial);
+  }
+  Value firstPair(Value row) { return pairs ? pairs->firstOf(row) : row; }
+  bool hasOnePairPerRow() const { return !pairs; }
+
+  /// Scaled and corrected scores, with the logarithm of how often the column counts.
+  Value logits(const ScoreRow &row, Value column, VectorType type) {
+    Value s = b.mul(load(row, column, type), b.splat(inverseTemperature, type));
     if (shift)
       return b.add(s, b.loadVector(type, shift, column));
     return logQ ? b.sub(s, b.loadVector(type, logQ, column)) : s;
   }
 
-  /// The column of a row's positive.
-  Value positive(Value row) { return positives ? b.toIndex(b.load(positives, row)) : row; }
+  /// The column of a pair's positive.
+  Value positive(Value pair) { return positives ? b.toIndex(b.load(positives, pair)) : pair; }
 
-  /// The scaled and corrected score of a row's positive, which its count never enters, before logits() replace it.
-  Value positiveLogit(const Block &block, Value local, Value row) {
-    Value s = b.mul(b.load(block.scores, {local, positive(row)}), b.f32(inverseTemperature));
-    return logQ ? b.sub(s, b.load(logQ, positive(row))) : s;
+  /// The scaled and corrected score of a pair's positive, which its count never enters, before logits() replace it.
+  Value positiveLogit(const ScoreRow &row, Value pair) {
+    Value s = b.mul(load(row, positive(pair)), b.f32(inverseTemperature));
+    return logQ ? b.sub(s, b.load(logQ, positive(pair))) : s;
   }
+
+  Value load(const ScoreRow &row, Value column) { return b.load(row.scores, {row.local, column}); }
+  Value load(const ScoreRow &row, Value column, VectorType type) {
+    return b.loadVector(type, row.scores, {row.local, column});
+  }
+  void store(Value value, const ScoreRow &row, Value column) { b.store(value, row.scores, {row.local, column}); }
 
   /// Whether the positive counts once although its column counts more often.
   bool leavesOutCopies() const { return shift && ids; }
@@ -111,11 +132,10 @@ public:
   Value timesDrawn(Value column) { return mlir::arith::SIToFPOp::create(b, b.getF32Type(), b.load(counts, column)); }
 
   Value weight(Value row) { return weights ? b.load(weights, row) : Value(); }
-  Value weightSum() { return weights ? b.total(weights) : b.f32(static_cast<double>(rows())); }
+  Value weightSum() { return weights ? b.total(weights) : b.f32(static_cast<double>(numPairs)); }
 
   Lowering &b;
   Value query, item;
-  std::optional<PairsOfRows> pairs; ///< Where several pairs share a row of queries.
 
 private:
   /// column, column + 1, ...
@@ -129,11 +149,11 @@ private:
 
   /// Ids of queries for every column: columns beyond the rows belong to no query.
   Value padded(Value short_) {
-    if (rows() == columns())
+    if (numPairs == mostColumns)
       return short_;
-    Value all = b.allocate({columns()}, b.getI32Type());
-    b.loop(b.index(0), b.index(rows()), 1, [&](Value i) { b.store(b.load(short_, i), all, i); });
-    b.loop(b.index(rows()), b.index(columns()), 1, [&](Value i) { b.store(b.integer(-1, 32), all, i); });
+    Value all = b.allocate({mostColumns}, b.getI32Type());
+    b.loop(b.index(0), b.index(numPairs), 1, [&](Value i) { b.store(b.load(short_, i), all, i); });
+    b.loop(b.index(numPairs), b.index(mostColumns), 1, [&](Value i) { b.store(b.integer(-1, 32), all, i); });
     return all;
   }
 
@@ -152,6 +172,7 @@ private:
   int64_t mostRows, mostColumns;
   Value count;
   int64_t numPairs;
+  std::optional<PairsOfRows> pairs; ///< Where several pairs share a row of queries.
   double inverseTemperature;
 };
 

@@ -39,7 +39,13 @@ Compiled::Compiled(TestModel &model, Coverage &coverage, Failures &failures) {
     return;
   ManifestWriter manifest(*model.spec, *module, target);
   auto plan = [&](OpPassManager &manager) { addPlanPhase(manager, target.vectorWidth); };
-  auto fuse = [](OpPassManager &manager) { addFusePhase(manager); };
+  // In a quarter of them losses and their gradients stay apart, which no model asks for.
+  auto fuse = [&](OpPassManager &manager) {
+    std::vector<std::string> disabled;
+    if (model.seed % 4 == 3)
+      disabled = {"fuse-losses"};
+    addFusePhase(manager, disabled);
+  };
   // In half of the models also where it does not pay.
   auto simplify = [&](OpPassManager &manager) {
     if (model.seed % 2)
@@ -53,8 +59,8 @@ Compiled::Compiled(TestModel &model, Coverage &coverage, Failures &failures) {
       coverage.countCase(op.getIds() ? "equal queries of a softmax, copies of positives left out"
                                      : "equal queries of a softmax");
   });
-  if (!phase("differentiate", addDifferentiatePhase) || !phase("fuse", fuse) ||
-      !phase("lower", addLowerPhase) || !phase("plan", plan))
+  if (!phase("differentiate", addDifferentiatePhase) || !phase("fuse", fuse) || !phase("lower", addLowerPhase) ||
+      !phase("plan", plan))
     return;
   std::map<std::string, int64_t> arenas = arenaBytes(*module);
   if (!phase("convert", addLLVMPhase))

@@ -168,16 +168,15 @@ LogicalResult oracle::evaluateOp(SegmentDefaultGradOp op, Environment &env) {
 
 // dq_i = g w_i / (W temperature) (sum_u P_iu x_u - x_i)
 // dx_u = g / (W temperature) sum_i w_i (P_iu - [u = i]) q_i
-LogicalResult oracle::evaluateOp(InBatchSoftmaxGradOp op, Environment &env) {
+template <typename Op> static void softmaxGradients(Op op, ArrayRef<double> lse, Environment &env) {
   Softmax softmax(op, env);
-  const Tensor &lse = env[op.getLse()];
   Tensor &dq = env.create(op.getQueryGradient(), softmax.q.extent(0));
   Tensor &dx = env.create(op.getItemGradient(), softmax.columns);
   double g = env[op.getGradient()].real();
   for (int64_t i = 0; i < softmax.rows; ++i)
     for (int64_t u = 0; u < softmax.columns; ++u) {
       double times = softmax.multiplicity(i, u);
-      double p = times > 0 ? times * std::exp(softmax.score(i, u) - lse.reals[i]) : 0;
+      double p = times > 0 ? times * std::exp(softmax.score(i, u) - lse[i]) : 0;
       double target = u == softmax.positive(i) ? 1 : 0;
       double factor = g * softmax.weight(i) / (softmax.totalWeight() * softmax.temperature) * (p - target);
       for (int64_t j = 0; j < dq.extent(1); ++j) {
@@ -185,6 +184,18 @@ LogicalResult oracle::evaluateOp(InBatchSoftmaxGradOp op, Environment &env) {
         dx.at(u, j) += factor * softmax.q.at(softmax.queryRow(i), j);
       }
     }
+}
+
+LogicalResult oracle::evaluateOp(InBatchSoftmaxGradOp op, Environment &env) {
+  softmaxGradients(op, env[op.getLse()].reals, env);
+  return success();
+}
+
+LogicalResult oracle::evaluateOp(InBatchSoftmaxWithGradOp op, Environment &env) {
+  Softmax softmax(op, env);
+  auto [loss, lse] = softmax.evaluate();
+  env.create(op.getLoss()).reals = {loss};
+  softmaxGradients(op, lse, env);
   return success();
 }
 

@@ -20,21 +20,28 @@ static double dot(const Tensor &a, int64_t i, const Tensor &b, int64_t j) {
   return sum;
 }
 
-LogicalResult oracle::evaluateOp(InBatchSoftmaxOp op, Environment &env) {
-  Softmax softmax(op, env);
-  Tensor &loss = env.create(op.getLoss()), &lse = env.create(op.getLse());
-  for (int64_t i = 0; i < softmax.rows; ++i) {
+std::pair<double, std::vector<double>> Softmax::evaluate() const {
+  std::vector<double> lse;
+  double loss = 0;
+  for (int64_t i = 0; i < rows; ++i) {
     double largest = -std::numeric_limits<double>::infinity();
-    for (int64_t u = 0; u < softmax.columns; ++u)
-      if (softmax.multiplicity(i, u) > 0)
-        largest = std::max(largest, softmax.score(i, u));
+    for (int64_t u = 0; u < columns; ++u)
+      if (multiplicity(i, u) > 0)
+        largest = std::max(largest, score(i, u));
     double sum = 0;
-    for (int64_t u = 0; u < softmax.columns; ++u)
-      if (softmax.multiplicity(i, u) > 0)
-        sum += softmax.multiplicity(i, u) * std::exp(softmax.score(i, u) - largest);
-    lse.reals[i] = largest + std::log(sum);
-    loss.reals[0] += softmax.weight(i) / softmax.totalWeight() * (lse.reals[i] - softmax.score(i, softmax.positive(i)));
+    for (int64_t u = 0; u < columns; ++u)
+      if (multiplicity(i, u) > 0)
+        sum += multiplicity(i, u) * std::exp(score(i, u) - largest);
+    lse.push_back(largest + std::log(sum));
+    loss += weight(i) / totalWeight() * (lse.back() - score(i, positive(i)));
   }
+  return {loss, lse};
+}
+
+LogicalResult oracle::evaluateOp(InBatchSoftmaxOp op, Environment &env) {
+  auto [loss, lse] = Softmax(op, env).evaluate();
+  env.create(op.getLoss()).reals = {loss};
+  env.create(op.getLse()).reals = lse;
   return success();
 }
 

@@ -6,6 +6,9 @@
 
 #include "test/oracle/Environment.h"
 
+#include <utility>
+#include <vector>
+
 namespace tower::oracle {
 
 struct Softmax {
@@ -46,6 +49,9 @@ struct Softmax {
       return 0;
     return queryIds && u < rows && queryIds->integers[u] == queryIds->integers[i] ? 0 : 1;
   }
+
+  /// The loss, and log Z_i of each pair.
+  std::pair<double, std::vector<double>> evaluate() const;
 
   double weight(int64_t i) const { return weights ? weights->reals[i] : 1.0; }
 
