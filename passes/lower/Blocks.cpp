@@ -9,8 +9,8 @@ using namespace mlir;
 namespace tower::lower {
 namespace {
 
-/// Elements of a block of scores, and its rows: few enough to stay in the last cache, enough that packing the columns for
-/// each block is little beside multiplying them.
+/// Elements of a block of scores, and its rows: few enough to stay in the last cache, enough that packing the columns
+/// for each block is little beside multiplying them.
 constexpr int64_t kBlockElements = int64_t(1) << 22;
 constexpr int64_t kLeastBlockRows = 64, kMostBlockRows = 256;
 /// Rows of a block: a divisor of `rows` if a good one exists, so that all blocks have one static size.
@@ -24,13 +24,20 @@ int64_t chooseBlockRows(int64_t rows, int64_t columns) {
   return llvm::divideCeil(rows, llvm::divideCeil(rows, limit));
 }
 
+/// Elements from one row of scratch to the next: an odd number of cache lines, or a column's lines, which the product
+/// with the transposed scores reads one after the other, would all fall in the same few sets of a cache.
+int64_t strideOf(int64_t columns) {
+  constexpr int64_t line = 64 / sizeof(float);
+  return (llvm::divideCeil(columns, line) | 1) * line;
+}
+
 } // namespace
 
 void forBlocks(Lowering &b, Value left, int64_t rows, Value right, int64_t columns,
                function_ref<void(const Block &)> body) {
   int64_t size = chooseBlockRows(rows, columns);
   bool counted = ShapedType::isDynamic(shapeOf(left)[0]);
-  Value scratch = b.allocateF32({size, columns});
+  Value scratch = b.columnsOf(b.allocateF32({size, strideOf(columns)}), b.getIndexAttr(0), b.getIndexAttr(columns));
   auto block = [&](Value first, OpFoldResult count) {
     Value scores = isa<Attribute>(count) ? scratch : b.rowsOf(scratch, b.getIndexAttr(0), count);
     if (Value used = b.extent(right, 0); !getConstantIntValue(used))

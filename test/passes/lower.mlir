@@ -99,13 +99,14 @@ func.func @skip_masked(%t: tensor<59x16xf32>, %ids: tensor<?xi32>, %rows: tensor
 
 // -----
 
-// Scores exist for a block of rows at a time.
+// Scores exist for a block of rows at a time, which are an odd number of cache lines apart.
 // CHECK-LABEL: @softmax
 // CHECK: memref.alloc() {alignment = 64 : i64} : memref<2048xf32>
-// CHECK: %[[S:.*]] = memref.alloc() {alignment = 64 : i64} : memref<256x2048xf32>
+// CHECK: %[[ALL:.*]] = memref.alloc() {alignment = 64 : i64} : memref<256x2064xf32>
+// CHECK: %[[S:.*]] = memref.subview %[[ALL]][0, 0] [256, 2048]
 // CHECK: scf.for %{{.*}} = %c0 to %c2048 step %c256
 // CHECK: linalg.matmul
-// CHECK-SAME: outs(%[[S]] : memref<256x2048xf32>)
+// CHECK-SAME: outs(%[[S]] : memref<256x2048xf32, strided<[2064, 1]>>)
 // CHECK: scf.parallel
 // CHECK: math.exp
 // CHECK: math.log
