@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Lowering of tower.top_k: scores of a block of queries against a block of the catalogue, then each query keeps its k
-// best in the result itself, sorted.
+// Lowering of tower.top_k. A piece of work takes some queries through the whole catalogue, block by block: scores of a
+// block stay near the core, and each query keeps its k best in the result itself, sorted. Nothing but the catalogue is
+// read by two threads: what goes from core to core costs more than packing items in each piece.
 #include "passes/lower/Lower.h"
 
 #include <limits>
@@ -11,8 +12,12 @@ using namespace mlir;
 namespace tower::lower {
 namespace {
 
-/// Queries and rows of the catalogue in a block of scores: 2 MiB.
-constexpr int64_t kQueries = 256, kItems = 2048;
+/// Queries and items in a block of scores: 256 KiB, in the second-level cache of the core that computes and reads them.
+constexpr int64_t kQueries = 512, kItems = 128;
+/// Pieces at most: each has scratch of its own. Queries that a piece should have: each piece packs all items.
+constexpr int64_t kPieces = 16, kFewQueries = 96;
+/// Work of a piece for b.rows, which makes one of each.
+constexpr int64_t kMuchWork = int64_t(1) << 30;
 
 class TopK {
 public:
@@ -25,6 +30,7 @@ public:
 
 private:
   void clear();
+  void searchBlock(Value firstQuery, Value count, Value mine);
   void offerBlock(Value query, Value local, Value firstItem, Value items, Value block);
   void offer(Value query, Value item, Value score);
   Value isExcluded(Value query, Value item);
@@ -106,19 +112,32 @@ void TopK::offerBlock(Value query, Value local, Value firstItem, Value items, Va
       one);
 }
 
+/// All items for some queries, whose scores stay near the core.
+void TopK::searchBlock(Value firstQuery, Value count, Value mine) {
+  Value someQueries = b.rowsOf(queries, firstQuery, count), numItems = b.extent(catalogue, 0);
+  b.loop(b.index(0), numItems, kItems, [&](Value firstItem) {
+    Value items = b.min(b.sub(numItems, firstItem), b.index(kItems));
+    SmallVector<OpFoldResult> offsets(2, b.getIndexAttr(0)), sizes{count, items}, strides(2, b.getIndexAttr(1));
+    Value block = memref::SubViewOp::create(b, mine, offsets, sizes, strides);
+    b.product(someQueries, false, b.rowsOf(catalogue, firstItem, items), /*transposeB=*/true, block, false);
+    b.loop(b.index(0), count, 1,
+           [&](Value local) { offerBlock(b.add(firstQuery, local), local, firstItem, items, block); });
+  });
+}
+
 void TopK::run() {
   clear();
-  Value numQueries = b.extent(queries, 0), numItems = b.extent(catalogue, 0);
-  Value scratch = b.allocateF32({kQueries, kItems});
-  b.loop(b.index(0), numQueries, kQueries, [&](Value firstQuery) {
-    Value count = b.min(b.sub(numQueries, firstQuery), b.index(kQueries));
-    Value someQueries = b.rowsOf(queries, firstQuery, count);
-    b.loop(b.index(0), numItems, kItems, [&](Value firstItem) {
-      Value items = b.min(b.sub(numItems, firstItem), b.index(kItems));
-      SmallVector<OpFoldResult> offsets(2, b.getIndexAttr(0)), sizes{count, items}, strides(2, b.getIndexAttr(1));
-      Value block = memref::SubViewOp::create(b, scratch, offsets, sizes, strides);
-      b.product(someQueries, false, b.rowsOf(catalogue, firstItem, items), /*transposeB=*/true, block, false);
-      b.rows(count, kItems, [&](Value local) { offerBlock(b.add(firstQuery, local), local, firstItem, items, block); });
+  Value numQueries = b.extent(queries, 0);
+  auto divideUp = [&](Value x, int64_t y) { return b.div(b.add(x, b.index(y - 1)), b.index(y)); };
+  Value numPieces = b.max(b.min(divideUp(numQueries, kFewQueries), b.index(kPieces)), b.index(1));
+  Value perPiece = b.div(b.add(numQueries, b.sub(numPieces, b.index(1))), numPieces);
+  Value scratch = b.allocateF32({kPieces * kQueries, kItems});
+  b.rows(numPieces, kMuchWork, [&](Value piece) {
+    Value end = b.min(b.mul(b.add(piece, b.index(1)), perPiece), numQueries);
+    Value mine = b.rowsOf(scratch, b.mul(piece, b.index(kQueries)), b.getIndexAttr(kQueries));
+    b.loop(b.mul(piece, perPiece), end, kQueries, [&](Value firstQuery) {
+      Value count = b.min(b.sub(end, firstQuery), b.index(kQueries));
+      searchBlock(firstQuery, count, mine);
     });
   });
 }

@@ -52,12 +52,16 @@ def times(result):
     return '\n'.join(lines) + '\n'
 
 
+def machine(threads):
+    return f'{_cpu()}, {os.cpu_count()} CPUs, {threads} threads used by each'
+
+
 def write(stem, results, threads, tolerance):
-    machine = f'{_cpu()}, {os.cpu_count()} CPUs, {threads} threads used by each'
+    where = machine(threads)
     with open(stem + '.json', 'w') as file:
-        json.dump({'machine': machine, 'threads': threads, 'configurations': results}, file, indent=1)
+        json.dump({'machine': where, 'threads': threads, 'configurations': results}, file, indent=1)
     with open(stem + '.md', 'w') as file:
-        file.write(f'# Training steps\n\n{machine}.\n')
+        file.write(f'# Training steps\n\n{where}.\n')
         for result in results:
             file.write('\n' + losses(result, tolerance))
             if 'ratio' in result:
