@@ -27,6 +27,16 @@ std::string joined(const std::vector<std::string> &words, const char *separator)
   return text;
 }
 
+/// What a switch does with its text; `Target` is bool or optional.
+template <class Target> auto storeSwitch(Target &target) {
+  return [&target](const std::string &text) -> std::optional<std::string> {
+    if (text != "true" && text != "false")
+      return "true or false";
+    target = text == "true";
+    return std::nullopt;
+  };
+}
+
 } // namespace
 
 Flags::Flags(std::string command, std::string summary) : command(std::move(command)), summary(std::move(summary)) {}
@@ -34,12 +44,7 @@ Flags::Flags(std::string command, std::string summary) : command(std::move(comma
 Flags &Flags::toggle(std::string name, bool &target, std::string help) {
   flags.push_back({.name = std::move(name), .value = "", .help = std::move(help), .fallback = target ? "on" : ""});
   flags.back().isSwitch = true;
-  flags.back().store = [&target](const std::string &text) -> std::optional<std::string> {
-    if (text != "true" && text != "false")
-      return "true or false";
-    target = text == "true";
-    return std::nullopt;
-  };
+  flags.back().store = storeSwitch(target);
   return *this;
 }
 
@@ -47,12 +52,7 @@ Flags &Flags::toggle(std::string name, std::optional<bool> &target, std::string 
   bool ignored = false;
   toggle(std::move(name), ignored, std::move(help));
   flags.back().fallback = std::move(fallback);
-  flags.back().store = [&target](const std::string &text) -> std::optional<std::string> {
-    if (text != "true" && text != "false")
-      return "true or false";
-    target = text == "true";
-    return std::nullopt;
-  };
+  flags.back().store = storeSwitch(target);
   return *this;
 }
 

@@ -99,18 +99,16 @@ LogicalResult oracle::evaluateOp(DistinctOp op, Environment &env) {
 }
 
 LogicalResult oracle::evaluateOp(LookupOp op, Environment &env) {
-  const Tensor &table = env[op.getTable()], &ids = env[op.getIds()], &rows = env[op.getRows()];
+  const Tensor &table = env[op.getTable()];
   Tensor &result = env.create(op.getResult());
   if (isMasked(env, op.getMask(), op.getFeature()))
     return success();
-  for (int64_t i = 0; i < rows.count(); ++i) {
-    if (failed(checkIndex(op, "row", rows.integers[i], ids.extent(0))))
-      return failure();
-    int64_t id = ids.integers[rows.integers[i]];
-    if (failed(checkIndex(op, "id", id, table.extent(0))))
+  for (int64_t i = 0; i < result.extent(0); ++i) {
+    FailureOr<int64_t> id = idOf(op, env, i, table.extent(0));
+    if (failed(id))
       return failure();
     for (int64_t j = 0; j < table.extent(1); ++j)
-      result.at(i, j) = table.at(id, j);
+      result.at(i, j) = table.at(*id, j);
   }
   return success();
 }

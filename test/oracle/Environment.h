@@ -36,6 +36,18 @@ mlir::LogicalResult checkIndex(mlir::Operation *op, const char *what, int64_t in
 /// 1 where an optional mask masks the feature.
 bool isMasked(const Environment &env, mlir::Value mask, std::optional<uint64_t> feature);
 
+/// The value of position `position` of a single-valued feature: the table's row.
+template <typename Op>
+mlir::FailureOr<int64_t> idOf(Op op, const Environment &env, int64_t position, int64_t tableRows) {
+  const Tensor &ids = env[op.getIds()];
+  int64_t row = env[op.getRows()].integers[position];
+  if (failed(checkIndex(op, "row", row, ids.extent(0))))
+    return mlir::failure();
+  if (failed(checkIndex(op, "id", ids.integers[row], tableRows)))
+    return mlir::failure();
+  return ids.integers[row];
+}
+
 /// The values of position `position` of a multi-valued feature that survive dropout, in order.
 mlir::FailureOr<std::vector<int64_t>> survivingValues(PooledLookupOp op, const Environment &env, int64_t position,
                                                       int64_t tableRows);

@@ -18,17 +18,15 @@ static std::vector<double> scaledRow(double factor, const Tensor &matrix, int64_
 }
 
 LogicalResult oracle::evaluateOp(RowGradientOp op, Environment &env) {
-  const Tensor &gradient = env[op.getGradient()], &ids = env[op.getIds()], &rows = env[op.getRows()];
+  const Tensor &gradient = env[op.getGradient()];
   Tensor &result = env.create(op.getResult());
   if (isMasked(env, op.getMask(), op.getFeature()))
     return success();
-  for (int64_t i = 0; i < rows.count(); ++i) {
-    if (failed(checkIndex(op, "row", rows.integers[i], ids.extent(0))))
+  for (int64_t i = 0; i < gradient.extent(0); ++i) {
+    FailureOr<int64_t> id = idOf(op, env, i, op.getType().getRows());
+    if (failed(id))
       return failure();
-    int64_t id = ids.integers[rows.integers[i]];
-    if (failed(checkIndex(op, "id", id, op.getType().getRows())))
-      return failure();
-    result.contributions.push_back({id, scaledRow(1, gradient, i)});
+    result.contributions.push_back({*id, scaledRow(1, gradient, i)});
   }
   return success();
 }
