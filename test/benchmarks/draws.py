@@ -4,8 +4,10 @@
 The reference's own code draws, so that every implementation sees the batches that towerc draws by itself.
 """
 import dataclasses
+import functools
 import os
 import sys
+import time
 
 import numpy as np
 
@@ -19,10 +21,25 @@ from data import Dataset  # noqa: E402
 from spec import Spec  # noqa: E402,F401  (for those that import this module)
 
 
+taken = [0.0]    # Seconds of this process that went into reading the data and drawing.
+
+
+def timed(function):
+    @functools.wraps(function)
+    def run(*arguments):
+        began = time.perf_counter()
+        try:
+            return function(*arguments)
+        finally:
+            taken[0] += time.perf_counter() - began
+    return run
+
+
 class Data(Dataset):
     """A dataset that keeps what is derived from all of its rows."""
 
     _log_probability = None
+    __init__ = timed(Dataset.__init__)
 
     def log_probability(self):
         if self._log_probability is None:
@@ -52,6 +69,7 @@ class Drawn:
 class Draws(losses.Step):
     """All losses of a step as Drawn, in `losses`."""
 
+    @timed
     def __init__(self, spec, dataset, constants, step, seed):
         self.spec, self.dataset, self.constants = spec, dataset, constants
         self.step, self.seed, self.record = step, seed, {}

@@ -33,7 +33,8 @@ def serve(prepare, step, about):
             values = step(number)
             seconds.append(time.perf_counter() - start)
             losses.append([float(value) for value in values])
-        answer({'seconds': seconds, 'losses': losses})
+        drawing = sys.modules['draws'].taken[0] if 'draws' in sys.modules else 0.0
+        answer({'seconds': seconds, 'losses': losses, 'drawing': drawing})
 
 
 class Worker:
