@@ -20,8 +20,6 @@ constexpr int64_t kMaxUnbounded = 8192;
 constexpr int64_t kMaxPieceBlock = int64_t(512) * 512;
 /// Rows of A copied at a time: 96 x 528 x 4 bytes = 198 KiB.
 constexpr int64_t kMaxRowBlock = 96;
-/// The same for panels of A^T, which are padded: 72 rows take 192 KiB.
-constexpr int64_t kMaxPanelRows = 72;
 /// B is packed whole up to this many elements (16 MiB), else part by part.
 constexpr int64_t kMaxPacked = int64_t(4) << 20;
 /// With so few rows, copying B costs more than it saves.
@@ -106,7 +104,7 @@ Blocking chooseBlocking(const Extents &extents, bool transposeA, bool transposeB
   blocking.depthBlock = evenBlock(k, kMaxDepthBlock, 16);
   // A tile of few rows uses too little of each cache line of A^T.
   blocking.packA = !transposeA || tile.lanes < 16;
-  int64_t mostRows = insideParallel ? kStackRowBlock : transposeA ? kMaxPanelRows : kMaxRowBlock;
+  int64_t mostRows = insideParallel ? kStackRowBlock : kMaxRowBlock;
   blocking.rowBlock = std::min<int64_t>(mostRows, alignTo(m, tile.rows));
   blocking.parallel = !insideParallel && m * n * k >= kMinParallel;
   choosePacked(blocking, extents, insideParallel);

@@ -15,8 +15,6 @@ struct Tile {
   int64_t vectors = 2;
 
   int64_t columns() const { return vectors * lanes; }
-  /// What one k of a panel of transposed A takes: whole vectors.
-  int64_t paddedRows() const { return (rows + lanes - 1) / lanes * lanes; }
   /// Rows left over are taken this many at a time, then one by one.
   int64_t tailRows() const { return rows / 3; }
 };
@@ -40,8 +38,9 @@ struct Extent {
   int64_t typical() const;
 };
 
-/// Distance between panels of transposed A; a cache line more than a power of two.
-inline int64_t panelStride(Tile tile) { return kMaxDepthBlock * tile.paddedRows() + 16; }
+/// Distance between panels of transposed A; a cache line more than they take, which also holds what the last vector has
+/// beyond its panel.
+inline int64_t panelStride(Tile tile) { return kMaxDepthBlock * tile.rows + 16; }
 
 /// Elements of scratch that copies of A take for `rows` rows.
 inline int64_t packedRows(Tile tile, bool transposed, int64_t rows) {

@@ -230,7 +230,7 @@ void Emitter::callKernel(int64_t rows, int64_t vectors, bool masked, Index i, In
     call.a = {packedA, math.mul(row, kRowStride)};
   else
     call.a = {packedA, math.add(math.mul(math.div(row, tile.rows), panelStride(tile)), math.rem(row, tile.rows))};
-  call.strideA = cut.packA ? Index(tile.paddedRows()) : p.a.stride;
+  call.strideA = cut.packA ? Index(tile.rows) : p.a.stride;
   Index column = math.add(partColumn, j);
   if (cut.packB)
     call.b = {packed.place.base, packed.panel(math, blockK, j)};

@@ -95,13 +95,22 @@ void copyRows(IndexMath &math, Tile tile, const Matrix &a, Index low, Index high
 void copyColumns(IndexMath &math, Tile tile, const Matrix &a, Index columns, Index low, Index high, Index k,
                  Index depth, Value to) {
   auto type = VectorType::get({tile.lanes}, math.builder.getF32Type());
+  int64_t vectors = (tile.rows + tile.lanes - 1) / tile.lanes, width = vectors * tile.lanes;
+  // Panels whose vectors end within the row need no mask; where they end beyond the panel, the next k overwrites that.
+  Index last = math.max(math.min(high, math.sub(math.max(columns, width - 1), width - 1)), low);
+  Index whole = math.add(low, math.mul(math.ceilDiv(math.sub(last, low), tile.rows), tile.rows));
   // Row by row: its elements are together in memory.
   math.loop(0, depth, 1, [&](Index row) {
     Index line = math.add(a.offset, math.mul(math.add(k, row), a.stride));
-    math.loop(low, high, tile.rows, [&](Index i) {
+    auto place = [&](Index i) {
       Index panel = math.mul(math.div(math.sub(i, low), tile.rows), panelStride(tile));
-      copyMasked(math, type, {a.flat, math.add(line, i)}, {to, math.add(panel, math.mul(row, tile.paddedRows()))},
-                 tile.paddedRows() / tile.lanes, math.sub(columns, i));
+      return Place1D{to, math.add(panel, math.mul(row, tile.rows))};
+    };
+    math.loop(low, whole, tile.rows, [&](Index i) {
+      copyVectors(math, type, {a.flat, math.add(line, i)}, place(i), vectors);
+    });
+    math.loop(whole, high, tile.rows, [&](Index i) {
+      copyMasked(math, type, {a.flat, math.add(line, i)}, place(i), vectors, math.sub(columns, i));
     });
   });
 }

@@ -27,7 +27,7 @@ void packB(IndexMath &math, Kernels &kernels, Tile tile, const Matrix &b, bool t
 void copyRows(IndexMath &math, Tile tile, const Matrix &a, Index low, Index high, Index k, Index depth, mlir::Value to);
 
 /// Copies columns [low, high), rows [k, k + depth) of a matrix of `columns` columns, which is A^T: into panels of
-/// tile.rows columns, depth x tile.paddedRows(), panelStride() apart. What is beyond the last column is 0.
+/// tile.rows columns, depth x tile.rows, panelStride() apart. What is beyond the last column is 0 or of the next row.
 void copyColumns(IndexMath &math, Tile tile, const Matrix &a, Index columns, Index low, Index high, Index k,
                  Index depth, mlir::Value to);
 

@@ -1,134 +1,199 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Generated products against OpenBLAS on one thread, for the shapes of the Debian model and larger ones.
-// Usage: products-benchmark [repeats [lanes [filter]]]. Prints one line a product: the median of the ratio of times of
-// neighbouring runs and its quartiles, then GFLOP/s of both.
-#include "test/unit/Jit.h"
+// Generated products against OpenBLAS on one thread, or on two threads against one, in the shapes of the Debian model
+// (D) and of one of the paper's size (P): each layer and the in-batch softmax, forward and both gradients.
+//
+// Usage: products-benchmark [--cpu=NAME] [--peer=KERNEL] [--two-threads] [--repeats=N] [FILTER]
+// --cpu is that of towerc; --peer makes OpenBLAS use a kernel other than it
+// chooses (OPENBLAS_CORETYPE). Prints a line for each product whose form and name contain FILTER: the median of the
+// ratio of times of neighbouring runs and its quartiles, then GFLOP/s of both; at the end the least ratio and the mean.
+#include "runtime/Memory.h"
+#include "test/benchmarks/CompiledProduct.h"
+
 #include <algorithm>
 #include <cblas.h>
 #include <chrono>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <ctime>
+#include <functional>
 #include <random>
 #include <unistd.h>
 
-using namespace tower::test;
+using namespace tower;
+using namespace tower::benchmark;
 
 extern "C" char *openblas_get_corename(void);
 
 namespace {
 
-struct Shape {
-  const char *form, *what;
-  int64_t m, n, k;
-};
-
 constexpr Shape kShapes[] = {
-    {"NN", "layer 1", 1024, 512, 344},   {"TN", "layer 1, dW", 344, 512, 1024}, {"NT", "layer 1, dX", 1024, 344, 512},
-    {"NN", "layer 2", 1024, 128, 512},   {"TN", "layer 2, dW", 512, 128, 1024}, {"NT", "layer 2, dX", 1024, 512, 128},
-    {"NT", "S = Q X^T", 256, 1024, 128}, {"NN", "dQ = P X", 256, 128, 1024},    {"TN", "dX = P^T Q", 1024, 128, 256},
-    {"NN", "large", 2048, 1024, 1024},   {"TN", "large", 1024, 1024, 2048},     {"NT", "large", 2048, 1024, 1024},
-    {"NN", "odd", 1021, 509, 347},       {"TN", "odd", 347, 509, 1021},         {"NT", "odd", 1021, 347, 509},
+    {"NN", "D layer 1", 1024, 512, 281},
+    {"TN", "D layer 1, dW", 281, 512, 1024},
+    {"NT", "D layer 1, dX", 1024, 281, 512},
+    {"NN", "D layer 2", 1024, 128, 512},
+    {"TN", "D layer 2, dW", 512, 128, 1024},
+    {"NT", "D layer 2, dX", 1024, 512, 128},
+    {"NN", "D layer 2, views", 2048, 128, 512},
+    {"TN", "D layer 2, views, dW", 512, 128, 2048},
+    {"NT", "D layer 2, views, dX", 2048, 512, 128},
+    {"NN", "P layer 1", 1024, 1024, 324},
+    {"TN", "P layer 1, dW", 324, 1024, 1024},
+    {"NT", "P layer 1, dX", 1024, 324, 1024},
+    {"NN", "P layer 1, query", 1024, 1024, 260},
+    {"TN", "P layer 1, query, dW", 260, 1024, 1024},
+    {"NT", "P layer 1, query, dX", 1024, 260, 1024},
+    {"NN", "P layer 2", 1024, 128, 1024},
+    {"TN", "P layer 2, dW", 1024, 128, 1024},
+    {"NT", "P layer 2, dX", 1024, 1024, 128},
+    {"NN", "P layer 2, views", 2048, 128, 1024},
+    {"TN", "P layer 2, views, dW", 1024, 128, 2048},
+    {"NT", "P layer 2, views, dX", 2048, 1024, 128},
+    {"NT", "softmax, S", 256, 1024, 128},
+    {"NN", "softmax, dQ", 256, 128, 1024},
+    {"TN", "softmax, dX", 1024, 128, 256},
+    {"NN", "large", 2048, 1024, 1024},
+    {"TN", "large", 1024, 1024, 2048},
+    {"NT", "large", 2048, 1024, 1024},
 };
 
-double now() {
+struct Options {
+  std::string cpu = "native", peer, filter;
+  bool twoThreads = false;
+  int repeats = 41;
+};
+
+double now(clockid_t clock) {
   timespec t;
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+  clock_gettime(clock, &t);
   return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
 }
 
-/// A matrix product as IR.
-std::string source(const Shape &s) {
-  bool ta = s.form[0] == 'T', tb = s.form[1] == 'T';
-  auto type = [](int64_t rows, int64_t columns) {
-    return "memref<" + std::to_string(rows) + "x" + std::to_string(columns) + "xf32>";
-  };
-  std::string a = ta ? type(s.k, s.m) : type(s.m, s.k), b = tb ? type(s.n, s.k) : type(s.k, s.n), c = type(s.m, s.n);
-  return "func.func @f(%a: " + a + ", %b: " + b + ", %c: " + c +
-         ") attributes {llvm.emit_c_interface} {\n  linalg.matmul indexing_maps = [affine_map<(m, n, k) -> " +
-         (ta ? "(k, m)" : "(m, k)") + ">, affine_map<(m, n, k) -> " + (tb ? "(n, k)" : "(k, n)") +
-         ">, affine_map<(m, n, k) -> (m, n)>] {tower.overwrite} ins(%a, %b : " + a + ", " + b + ") outs(%c : " + c +
-         ")\n  return\n}\n";
-}
-
-std::vector<float> randomMatrix(int64_t size, std::mt19937 &random) {
+rt::Memory randomMatrix(int64_t size, std::mt19937 &random) {
   std::uniform_real_distribution<float> distribution(-0.5f, 0.5f);
-  std::vector<float> data(static_cast<size_t>(size));
-  std::generate(data.begin(), data.end(), [&] { return distribution(random); });
-  return data;
+  rt::Memory memory(static_cast<size_t>(size) * sizeof(float));
+  std::generate_n(static_cast<float *>(memory.data()), size, [&] { return distribution(random); });
+  return memory;
 }
 
-void measure(const Shape &s, int repeats, int lanes) {
-  bool ta = s.form[0] == 'T', tb = s.form[1] == 'T';
-  auto start = std::chrono::steady_clock::now();
-  auto jit = Jit::compile(source(s), "tower-lower-products{vector-width=" + std::to_string(lanes) + "}");
-  if (!jit)
-    std::exit(1);
-  jit->address("_mlir_ciface_f");
-  double compile = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  std::mt19937 random(1);
-  std::vector<float> a = randomMatrix(s.m * s.k, random), b = randomMatrix(s.k * s.n, random),
-                     c = randomMatrix(s.m * s.n, random), d = c;
-  auto da = ta ? memRef(a.data(), s.k, s.m, s.m) : memRef(a.data(), s.m, s.k, s.k);
-  auto db = tb ? memRef(b.data(), s.n, s.k, s.k) : memRef(b.data(), s.k, s.n, s.n);
-  auto dc = memRef(c.data(), s.m, s.n, s.n);
-  auto ours = [&] { jit->call("f", da, db, dc); };
-  auto theirs = [&] {
-    cblas_sgemm(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans, static_cast<int>(s.m),
-                static_cast<int>(s.n), static_cast<int>(s.k), 1.0f, a.data(), static_cast<int>(ta ? s.m : s.k),
-                b.data(), static_cast<int>(tb ? s.k : s.n), 0.0f, d.data(), static_cast<int>(s.n));
-  };
-  auto time = [](auto &f) {
-    double from = now();
+/// What two ways of doing the same took, each time they ran one after the other; sorted.
+struct Times {
+  std::vector<double> ratios, ours, theirs;
+};
+
+Times compare(clockid_t clock, int repeats, const std::function<void()> &ours, const std::function<void()> &theirs) {
+  auto time = [&](const std::function<void()> &f) {
+    double from = now(clock);
     f();
-    return now() - from;
+    return now(clock) - from;
   };
   for (int i = 0; i < 3; ++i) {
     ours();
     theirs();
   }
-  std::vector<double> ratios, mine, other;
+  Times times;
   for (int i = 0; i < repeats; ++i) {
     // Whoever runs second finds a warmer machine: take turns.
-    double x = 0, y = 0;
-    if (i % 2) {
-      x = time(ours);
+    double y = i % 2 ? 0 : time(theirs), x = time(ours);
+    if (i % 2)
       y = time(theirs);
-    } else {
-      y = time(theirs);
-      x = time(ours);
-    }
-    ratios.push_back(y / x);
-    mine.push_back(x);
-    other.push_back(y);
+    times.ratios.push_back(y / x);
+    times.ours.push_back(x);
+    times.theirs.push_back(y);
   }
-  for (auto *times : {&ratios, &mine, &other})
-    std::sort(times->begin(), times->end());
+  for (auto *each : {&times.ratios, &times.ours, &times.theirs})
+    std::sort(each->begin(), each->end());
+  return times;
+}
+
+/// Prints the line of a product and returns the ratio.
+double measure(const Shape &s, const Options &options, const TargetDescription &target, rt::Pool &one, rt::Pool &two) {
+  auto start = std::chrono::steady_clock::now();
+  CompiledProduct product(s, target);
+  double compile = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  std::mt19937 random(1);
+  rt::Memory memory[] = {randomMatrix(s.m * s.k, random), randomMatrix(s.k * s.n, random),
+                         randomMatrix(s.m * s.n, random), randomMatrix(s.m * s.n, random)};
+  auto at = [&](int i) { return static_cast<float *>(memory[i].data()); };
+  bool ta = s.form[0] == 'T', tb = s.form[1] == 'T';
+  auto blas = [&] {
+    cblas_sgemm(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans, static_cast<int>(s.m),
+                static_cast<int>(s.n), static_cast<int>(s.k), 1.0f, at(0), static_cast<int>(ta ? s.m : s.k), at(1),
+                static_cast<int>(tb ? s.k : s.n), 0.0f, at(3), static_cast<int>(s.n));
+  };
+  product.run(at(0), at(1), at(2), two);
+  blas();
+  for (int64_t i = 0; i < s.m * s.n; ++i)
+    if (!(std::abs(at(2)[i] - at(3)[i]) <= 1e-3f)) {
+      std::fprintf(stderr, "error: %s %s: element %ld is %g, OpenBLAS says %g\n", s.form, s.what, i, at(2)[i],
+                   at(3)[i]);
+      std::exit(1);
+    }
+  auto generated = [&](rt::Pool &pool) { return [&] { product.run(at(0), at(1), at(2), pool); }; };
+  Times times = options.twoThreads ? compare(CLOCK_MONOTONIC, options.repeats, generated(two), generated(one))
+                                   : compare(CLOCK_THREAD_CPUTIME_ID, options.repeats, generated(one), blas);
   double flops = 2e-9 * static_cast<double>(s.m * s.n * s.k);
-  size_t middle = ratios.size() / 2;
+  size_t middle = times.ratios.size() / 2;
   std::printf(
-      "%s %5ld x %5ld x %5ld  %-12s ratio %.3f [%.3f .. %.3f]  generated %6.1f  OpenBLAS %6.1f GFLOP/s  (compiled "
-      "in %.2f s)\n",
-      s.form, s.m, s.n, s.k, s.what, ratios[middle], ratios[ratios.size() / 4], ratios[3 * ratios.size() / 4],
-      flops / mine[middle], flops / other[middle], compile);
+      "%s %5ld x %5ld x %5ld  %-21s ratio %.3f [%.3f .. %.3f]  %6.1f against %6.1f GFLOP/s  (compiled in %.2f s)\n",
+      s.form, s.m, s.n, s.k, s.what, times.ratios[middle], times.ratios[times.ratios.size() / 4],
+      times.ratios[3 * times.ratios.size() / 4], flops / times.ours[middle], flops / times.theirs[middle], compile);
   std::fflush(stdout);
+  return times.ratios[middle];
+}
+
+Options parse(int argc, char **argv) {
+  Options options;
+  for (int i = 1; i < argc; ++i) {
+    std::string argument = argv[i], name = argument.substr(0, argument.find('='));
+    std::string value = argument.size() > name.size() ? argument.substr(name.size() + 1) : "";
+    if (name == "--cpu")
+      options.cpu = value;
+    else if (name == "--peer")
+      options.peer = value;
+    else if (name == "--repeats")
+      options.repeats = std::max(1, std::atoi(value.c_str()));
+    else if (name == "--two-threads")
+      options.twoThreads = true;
+    else
+      options.filter = argument;
+  }
+  return options;
+}
+
+/// OpenBLAS reads its variables when it is loaded.
+void makePeer(const std::string &kernel, char **argv) {
+  const char *set = getenv("OPENBLAS_CORETYPE");
+  if (kernel == (set ? set : "") && !getenv("OPENBLAS_L2_SIZE"))
+    return;
+  unsetenv("OPENBLAS_L2_SIZE");
+  kernel.empty() ? unsetenv("OPENBLAS_CORETYPE") : setenv("OPENBLAS_CORETYPE", kernel.c_str(), 1);
+  execv("/proc/self/exe", argv);
 }
 
 } // namespace
 
 int main(int argc, char **argv) {
-  // The peer reads these when it is loaded; its own choice is to be measured.
-  if (getenv("OPENBLAS_CORETYPE") || getenv("OPENBLAS_L2_SIZE")) {
-    unsetenv("OPENBLAS_CORETYPE");
-    unsetenv("OPENBLAS_L2_SIZE");
-    execv("/proc/self/exe", argv);
-  }
-  int repeats = argc > 1 ? std::atoi(argv[1]) : 41;
-  int lanes = argc > 2 ? std::atoi(argv[2]) : (__builtin_cpu_supports("avx512f") ? 16 : 8);
-  std::string filter = argc > 3 ? argv[3] : "";
-  std::printf("OpenBLAS kernel: %s; %d lanes; M x N x K\n", openblas_get_corename(), lanes);
+  Options options = parse(argc, argv);
+  makePeer(options.peer, argv);
+  auto targets = describeTargets(options.cpu, llvm::errs());
+  if (failed(targets))
+    return 1;
+  if (options.twoThreads)
+    std::printf("%s, two threads against one; M x N x K\n", targets->front().cpu.c_str());
+  else
+    std::printf("%s against OpenBLAS's %s; M x N x K\n", targets->front().cpu.c_str(), openblas_get_corename());
+  rt::Pool one(1), two(2);
+  std::vector<double> ratios;
   for (const Shape &shape : kShapes)
-    if ((std::string(shape.form) + " " + shape.what).find(filter) != std::string::npos)
-      measure(shape, repeats, lanes);
+    if ((std::string(shape.form) + " " + shape.what).find(options.filter) != std::string::npos)
+      ratios.push_back(measure(shape, options, targets->front(), one, two));
+  double logarithms = 0;
+  for (double ratio : ratios)
+    logarithms += std::log(ratio);
+  if (!ratios.empty())
+    std::printf("least %.3f, geometric mean %.3f\n", *std::min_element(ratios.begin(), ratios.end()),
+                std::exp(logarithms / static_cast<double>(ratios.size())));
 }
