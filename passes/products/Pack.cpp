@@ -3,12 +3,16 @@
 // Packing B into panels and copying rows of A. No read leaves the operand: ends are masked.
 #include "passes/products/Pack.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 
 using namespace mlir;
 
 namespace tower::products {
 namespace {
+
+/// Rows of A^T that are asked for before they are copied.
+constexpr int64_t kRowsAhead = 8;
 
 /// Copies `count` vectors from one place to another.
 void copyVectors(IndexMath &math, VectorType type, Place1D from, Place1D to, int64_t count) {
@@ -106,7 +110,11 @@ void copyColumns(IndexMath &math, Tile tile, const Matrix &a, Index columns, Ind
       Index panel = math.mul(math.div(math.sub(i, low), tile.rows), panelStride(tile));
       return Place1D{to, math.add(panel, math.mul(row, tile.rows))};
     };
+    // Rows are far apart: the processor does not see the next ones coming.
+    Index ahead = math.add(line, math.mul(kRowsAhead, a.stride));
     math.loop(low, whole, tile.rows, [&](Index i) {
+      memref::PrefetchOp::create(math.builder, math.loc, a.flat, math.materialize(math.add(ahead, i)),
+                                 /*isWrite=*/false, /*localityHint=*/3, /*isDataCache=*/true);
       copyVectors(math, type, {a.flat, math.add(line, i)}, place(i), vectors);
     });
     math.loop(whole, high, tile.rows, [&](Index i) {
