@@ -43,6 +43,8 @@ public:
     sources.setIncludeDirs({"."});
     if (options.explain)
       explanation.emplace(context);
+    if (explanation && options.rates.first > 0)
+      explanation->setRates({1e9 * options.rates.first, 1e9 * options.rates.second});
   }
 
   LogicalResult run();

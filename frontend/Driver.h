@@ -7,6 +7,7 @@
 #include "llvm/Support/LogicalResult.h"
 
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace tower {
@@ -24,6 +25,7 @@ struct DriverOptions {
   std::vector<std::string> disabled; ///< Optimizations to leave out.
   std::string runtimeFolder;         ///< Where libtower_runtime.a is.
   bool explain = false;              ///< What each optimization decided, to standard output.
+  std::pair<double, double> rates;   ///< With explain: the machine's GFLOP/s and GB/s; 0: not given.
   bool printPlan = false;            ///< The memory plan, to standard output.
   bool timing = false;               ///< The time of each phase, to standard error.
 };

@@ -66,6 +66,41 @@ std::string change(const std::string &before, const std::string &after) {
   return shortNumber(before) + " -> " + shortNumber(after);
 }
 
+/// The sum over a pass's decisions of the work before, or after.
+Work sumOf(llvm::ArrayRef<Decision> decisions, StringRef pass, std::string Decision::*operations,
+           std::string Decision::*bytes) {
+  auto number = [](const std::string &digits) -> int64_t { return digits.empty() ? 0 : std::stoll(digits); };
+  Work sum;
+  for (const Decision &d : decisions)
+    if (d.pass == pass) {
+      sum.operations += number(d.*operations);
+      sum.bytes += number(d.*bytes);
+    }
+  return sum;
+}
+
+/// "5.50 G operations, 224 M bytes", or what changed of both.
+std::string workText(Work before, Work after) {
+  auto text = [](int64_t from, int64_t to) {
+    std::string old = shortNumber(std::to_string(from));
+    return from == to ? old : old + " -> " + shortNumber(std::to_string(to));
+  };
+  return text(before.operations, after.operations) + " operations of products, " + text(before.bytes, after.bytes) +
+         " bytes of tensors read and written";
+}
+
+/// "32.4 ms (products)": what bounds this work from below, and how far.
+std::string boundText(Work work, Rates rates) {
+  double products = static_cast<double>(work.operations) / rates.operations;
+  double memory = static_cast<double>(work.bytes) / rates.bytes;
+  if (products == 0 && memory == 0)
+    return "0";
+  std::string text;
+  llvm::raw_string_ostream(text) << llvm::format("%.3g ms", 1e3 * std::max(products, memory))
+                                 << (products >= memory ? " (products)" : " (memory)");
+  return text;
+}
+
 } // namespace
 
 Explanation::Explanation(MLIRContext &context) {
@@ -107,12 +142,18 @@ void Explanation::print(llvm::raw_ostream &os) const {
         line += "  (" + std::to_string(number) + " times)";
       os << StringRef(line).rtrim() << "\n";
     }
+    Work before = sumOf(all, name, &Decision::operationsBefore, &Decision::bytesBefore);
+    Work after = sumOf(all, name, &Decision::operationsAfter, &Decision::bytesAfter);
+    if (rates && (before.operations || before.bytes || after.bytes))
+      os << "  in all " << workText(before, after) << ": " << boundText(before, *rates) << " -> "
+         << boundText(after, *rates) << "\n";
     os << "\n";
   }
-  if (totals) {
-    auto text = [](int64_t number) { return shortNumber(std::to_string(number)); };
-    os << "step: " << text(totals->first.operations) << " -> " << text(totals->second.operations)
-       << " operations of products, " << text(totals->first.bytes) << " -> " << text(totals->second.bytes)
-       << " bytes of tensors read and written\n\n";
-  }
+  if (!totals)
+    return;
+  os << "step: " << workText(totals->first, totals->second) << "\n";
+  if (rates)
+    os << "bound: " << boundText(totals->first, *rates) << " -> " << boundText(totals->second, *rates)
+       << llvm::format(" at %.4g GFLOP/s and %.4g GB/s", rates->operations / 1e9, rates->bytes / 1e9) << "\n";
+  os << "\n";
 }

@@ -22,6 +22,11 @@ struct Decision {
   std::string operationsBefore, operationsAfter, bytesBefore, bytesAfter; ///< Empty where the pass does not say.
 };
 
+/// What a machine does in a second: operations of products, bytes read and written.
+struct Rates {
+  double operations, bytes;
+};
+
 /// Collects the remarks of all passes that run in a context.
 class Explanation {
 public:
@@ -31,12 +36,15 @@ public:
   const std::vector<Decision> &decisions() const { return all; }
   /// The step's work before all optimizations and after them, to be printed behind the tables.
   void setTotals(Work before, Work after) { totals = {before, after}; }
+  /// With the machine's rates, times are predicted: the longer of what products and memory take.
+  void setRates(Rates measured) { rates = measured; }
   /// One table a pass, in the order in which they ran. Decisions that differ in nothing are one line with their number.
   void print(llvm::raw_ostream &os) const;
 
 private:
   std::vector<Decision> all;
   std::optional<std::pair<Work, Work>> totals;
+  std::optional<Rates> rates;
 };
 
 } // namespace tower

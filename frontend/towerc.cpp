@@ -12,6 +12,7 @@
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
 
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 
@@ -47,6 +48,10 @@ static tower::DriverOptions parse(int argc, char **argv) {
   cl::list<std::string> disable("disable", cl::desc("Leave out an optimization, or several"), cl::value_desc("name"),
                                 cl::CommaSeparated, cl::cat(category));
   cl::opt<bool> explain("explain", cl::desc("Print what each optimization decided, and why"), cl::cat(category));
+  cl::opt<std::string> rates("rates",
+                             cl::desc("With --explain: this machine's rate of products in GFLOP/s and its bandwidth in "
+                                      "GB/s, to predict times; test/benchmarks/rates measures both"),
+                             cl::value_desc("G,B"), cl::cat(category));
   cl::opt<bool> printPlan("print-plan", cl::desc("Print every buffer of the memory plan"), cl::cat(category));
   cl::opt<bool> timing("timing", cl::desc("Print the time of each phase"), cl::cat(category));
   mlir::registerAsmPrinterCLOptions();
@@ -64,6 +69,14 @@ static tower::DriverOptions parse(int argc, char **argv) {
     std::exit(2);
   }
   tower::DriverOptions options;
+  char rest;
+  if (!rates.empty() &&
+      (std::sscanf(rates.c_str(), "%lf,%lf%c", &options.rates.first, &options.rates.second, &rest) != 2 ||
+       !(options.rates.first > 0) || !(options.rates.second > 0) || !explain)) {
+    llvm::errs() << "towerc: error: --rates=" << rates
+                 << " is not two positive numbers for --explain: GFLOP/s and GB/s, as in --explain --rates=170,30\n";
+    std::exit(2);
+  }
   options.spec = spec;
   options.data = data;
   options.overrides.assign(set.begin(), set.end());

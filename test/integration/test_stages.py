@@ -87,6 +87,27 @@ class Stages(Case):
             self.assertRegex(done.stdout, fr'(?m)^{table}$')
         self.assertRegex(done.stdout, r'(?m)^step: \S+.* operations of '
                          r'products, .* bytes of tensors read and written$')
+        self.assertNotIn('bound: ', done.stdout)
+
+    def test_explain_with_rates(self):
+        def bound(rates):
+            done = self.succeeds(TOWERC, spec('two_ssl'), '--data',
+                                 data('two_ssl'), '--emit=fused', '-o',
+                                 self.path('x'), '--explain',
+                                 f'--rates={rates}')
+            self.assertRegex(done.stdout, r'(?m)^  in all \S.* operations of '
+                             r'products, .* ms \(')
+            return re.search(r'(?m)^bound: \S+ ms '
+                             r'\((\w+)\) -> \S+ ms \(\w+\) at (.*)$',
+                             done.stdout).groups()
+        self.assertEqual(bound('0.001,1000'),
+                         ('products', '0.001 GFLOP/s and 1000 GB/s'))
+        self.assertEqual(bound('1e6,0.001'),
+                         ('memory', '1e+06 GFLOP/s and 0.001 GB/s'))
+        for wrong in ('fast', '170', '170,30,1', '0,30'):
+            self.fails(2, f'--rates={wrong} is not two positive numbers',
+                       TOWERC, spec('two_ssl'), '--explain',
+                       f'--rates={wrong}')
 
     def test_disable(self):
         def has(pattern, *more):
