@@ -56,7 +56,7 @@ LogicalResult Lowering::run() {
   if (!source.getBody().hasOneBlock())
     return source.emitOpError("must be one block of ops to be lowered");
   buildSignature();
-  findInPlace();
+  places.emplace(source, [&](Value value) { return isResult(value); });
   for (Operation &op : source.getBody().front().without_terminator()) {
     // The op's name goes with its place in the spec, so that a plan of memory can say whose a buffer is.
     setLoc(NameLoc::get(getStringAttr(op.getName().stripDialect()), op.getLoc()));
@@ -98,48 +98,6 @@ Value Lowering::stackMemory(StackOp op) {
   if (Value known = buffers.lookup(op.getResult()))
     return known;
   return define(op.getResult());
-}
-
-// A lookup whose result only one first layer and its weight's gradient read, at one place; a matrix that goes into a
-// stack.
-void Lowering::findInPlace() {
-  source.walk([&](StackOp stack) {
-    if (!cast<RankedTensorType>(stack.getType()).hasStaticShape())
-      return;
-    int64_t from = 0;
-    for (Value part : stack.getInputs()) {
-      auto type = cast<RankedTensorType>(part.getType());
-      if (type.getRank() == 2 && part.getDefiningOp() && !resultMemory.contains(part))
-        inStack.try_emplace(part, stack, from);
-      from += type.getDimSize(0);
-    }
-  });
-  source.walk([&](SegmentLinearOp layer) {
-    if (!layer.getMask() && layer.getSegments().size() == 1)
-      return;
-    auto readsTheSame = [&](Operation *user) {
-      auto same = [&](auto other) {
-        return other.getSegments() == layer.getSegments() && other.getMask() == layer.getMask() &&
-               other.getDefaults() == layer.getDefaults() && other.getSkipMasked() == layer.getSkipMasked();
-      };
-      if (auto other = dyn_cast<SegmentLinearOp>(user))
-        return same(other);
-      auto gradient = dyn_cast<SegmentWeightGradOp>(user);
-      return gradient && same(gradient);
-    };
-    for (auto [f, segment] : llvm::enumerate(layer.getSegments())) {
-      Operation *op = segment.getDefiningOp();
-      bool fits =
-          op && llvm::TypeSwitch<Operation *, bool>(op)
-                    .Case<LookupOp, PooledLookupOp>([&](auto lookup) {
-                      return lookup.getMask() == layer.getMask() && (!layer.getMask() || *lookup.getFeature() == f);
-                    })
-                    .Case([&](DenseOp) { return !layer.getMask(); })
-                    .Default([](Operation *) { return false; });
-      if (fits && llvm::all_of(op->getUsers(), readsTheSame) && llvm::count(layer.getSegments(), segment) == 1)
-        inPlace.try_emplace(segment, layer, f);
-    }
-  });
 }
 
 LogicalResult Lowering::finish() {
@@ -188,19 +146,17 @@ Value Lowering::define(Value tensor) {
   Value &place = buffers[tensor];
   if (Value given = resultMemory.lookup(tensor))
     return place = given;
-  if (auto found = inPlace.find(tensor); found != inPlace.end()) {
-    auto [layer, f] = found->second;
-    SideBySide &input =
-        sideBySide(*this, layer.getSegments(), layer.getMask(), layer.getDefaults(), layer.getSkipMasked());
+  if (const InPlace::Segment *segment = places->segment(tensor)) {
+    unsigned f = segment->number;
+    SideBySide &input = sideBySide(*this, segment->input);
     return place =
                columnsOf(input.memory, getAsOpFoldResult(input.columns.from[f]), getIndexAttr(input.columns.widths[f]));
   }
-  if (auto found = inStack.find(tensor); found != inStack.end()) {
+  if (const InPlace::Part *part = places->part(tensor)) {
     placed.insert(tensor);
-    auto [stack, from] = found->second;
     int64_t rows = cast<RankedTensorType>(tensor.getType()).getDimSize(0);
-    Value part = rowsOf(stackMemory(stack), getIndexAttr(from), getIndexAttr(rows));
-    return buffers[tensor] = part;
+    Value memory = rowsOf(stackMemory(part->stack), getIndexAttr(part->firstRow), getIndexAttr(rows));
+    return buffers[tensor] = memory;
   }
   MemRefType type = memoryType(tensor.getType());
   return place = allocate(type.getShape(), type.getElementType());

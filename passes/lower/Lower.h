@@ -9,6 +9,7 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "passes/Products.h"
 #include "passes/lower/Emitter.h"
+#include "passes/lower/InPlace.h"
 #include "passes/lower/Segments.h"
 
 #include <map>
@@ -54,14 +55,15 @@ public:
   Value stackMemory(StackOp op);
   /// Whether a value was computed where this stack wants it, from row `from` on.
   bool isInStack(StackOp op, Value tensor, int64_t from) const {
-    return placed.contains(tensor) && inStack.lookup(tensor) == std::pair(op, from);
+    const InPlace::Part *part = places->part(tensor);
+    return placed.contains(tensor) && part->stack == op && part->firstRow == from;
   }
   /// Whether a value is computed where the first layer that reads it wants it.
-  bool isInPlace(Value tensor) const { return inPlace.contains(tensor); }
+  bool isInPlace(Value tensor) const { return places->segment(tensor); }
   /// Whether nothing reads the zeros of a masked feature's lookup.
   bool zerosAreSkipped(Value tensor) const {
-    SegmentLinearOp layer = inPlace.lookup(tensor).first;
-    return layer && layer.getSkipMasked();
+    const InPlace::Segment *segment = places->segment(tensor);
+    return segment && segment->input.skipMasked;
   }
 
   /// Whether the caller gives memory for a value.
@@ -92,18 +94,14 @@ public:
 
 private:
   void buildSignature();
-  void findInPlace();
   void carryRowCount(mlir::Operation *op);
   mlir::LogicalResult finish();
 
   mlir::func::FuncOp source, target;
   llvm::DenseMap<Value, Value> buffers;
   llvm::DenseMap<Value, Value> rowCounts; ///< By tensors with a #tower.bound.
-  /// Segments that are computed in place, with their layer and their number in it.
-  llvm::DenseMap<Value, std::pair<SegmentLinearOp, unsigned>> inPlace;
-  /// Parts of stacks that may be computed in place, with their first row; and those that were.
-  llvm::DenseMap<Value, std::pair<StackOp, int64_t>> inStack;
-  llvm::DenseSet<Value> placed;
+  std::optional<InPlace> places;          ///< Where values may be computed,
+  llvm::DenseSet<Value> placed;           ///< and the parts of stacks that were.
   /// Memory that the caller gives for results, by the result's value: the first return of each.
   llvm::DenseMap<Value, Value> resultMemory;
 };

@@ -149,23 +149,21 @@ Columns columnsOf(Lowering &b, ValueRange segments, Value mask, bool skipMasked)
   return columns;
 }
 
-SideBySide &sideBySide(Lowering &b, OperandRange segments, Value mask, OperandRange defaults, bool skipMasked) {
-  std::vector<const void *> key{skipMasked ? &b : nullptr, mask.getAsOpaquePointer()};
-  for (ValueRange values : {ValueRange(segments), ValueRange(defaults)})
-    for (Value value : values)
-      key.push_back(value.getAsOpaquePointer());
-  SideBySide &result = b.firstLayers[key];
+SideBySide &sideBySide(Lowering &b, const LayerInput &input) {
+  SideBySide &result = b.firstLayers[input.key()];
   if (result.memory)
     return result;
-  result.columns = columnsOf(b, segments, mask, skipMasked);
-  result.memory = b.allocateF32({memoryType(segments[0].getType()).getDimSize(0), result.columns.bound});
+  result.columns = columnsOf(b, input.segments, input.mask, input.skipMasked);
+  result.memory = b.allocateF32({memoryType(input.segments[0].getType()).getDimSize(0), result.columns.bound});
   return result;
 }
 
-Value inputOf(Lowering &b, OperandRange segments, Value mask, OperandRange defaults, bool skipMasked) {
-  if (!mask && segments.size() == 1)
+/// The input as one matrix, of the rows and columns in use.
+Value inputOf(Lowering &b, const LayerInput &layer) {
+  auto [segments, mask, defaults, skipMasked] = layer;
+  if (!layer.isMatrix())
     return b.rowsInUse(segments[0]);
-  SideBySide &input = sideBySide(b, segments, mask, defaults, skipMasked);
+  SideBySide &input = sideBySide(b, layer);
   const Columns &columns = input.columns;
   Value rows = b.rowCount(segments[0]);
   auto all = [&] { return partOf(b, input.memory, rows, columns.total); };
@@ -207,10 +205,10 @@ Value inputOf(Lowering &b, OperandRange segments, Value mask, OperandRange defau
 }
 
 LogicalResult lower(Lowering &b, SegmentLinearOp op) {
-  Value input = inputOf(b, op.getSegments(), op.getMask(), op.getDefaults(), op.getSkipMasked());
+  Value input = inputOf(b, LayerInput(op));
   Value weight = b.memory(op.getWeight()), bias = b.memory(op.getBias());
   if (op.getSkipMasked()) {
-    const Columns &columns = sideBySide(b, op.getSegments(), op.getMask(), op.getDefaults(), true).columns;
+    const Columns &columns = sideBySide(b, LayerInput(op)).columns;
     bias = biasOfView(b, columns, op.getDefaults(), weight, bias);
     weight = visibleRows(b, columns, weight);
   }
@@ -221,13 +219,13 @@ LogicalResult lower(Lowering &b, SegmentLinearOp op) {
 
 LogicalResult lower(Lowering &b, SegmentWeightGradOp op) {
   bool skip = op.getSkipMasked();
-  Value input = inputOf(b, op.getSegments(), op.getMask(), op.getDefaults(), skip);
+  Value input = inputOf(b, LayerInput(op));
   Value dy = b.rowsInUse(op.getGradient()), result = b.defineOnto(op.getResult(), op.getOnto());
   if (!skip) {
     b.product(input, /*transposeA=*/true, dy, false, result, /*accumulate=*/static_cast<bool>(op.getOnto()));
     return success();
   }
-  const Columns &columns = sideBySide(b, op.getSegments(), op.getMask(), op.getDefaults(), true).columns;
+  const Columns &columns = sideBySide(b, LayerInput(op)).columns;
   Value visible = b.allocateF32(shapeOf(result));
   b.product(input, /*transposeA=*/true, dy, false, b.rowsOf(visible, b.getIndexAttr(0), columns.total), false);
   spreadRows(b, columns, op.getDefaults(), b.memory(op.getSums()), visible, result, static_cast<bool>(op.getOnto()));

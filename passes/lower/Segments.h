@@ -4,8 +4,8 @@
 #ifndef TOWER_PASSES_LOWER_SEGMENTS_H
 #define TOWER_PASSES_LOWER_SEGMENTS_H
 
-#include "dialect/Tower.h"
 #include "passes/lower/Emitter.h"
+#include "passes/lower/InPlace.h"
 
 namespace tower::lower {
 
@@ -34,8 +34,7 @@ struct SideBySide {
 };
 
 /// The input of these segments, perhaps not complete yet: lookups find their place in it.
-SideBySide &sideBySide(Lowering &b, mlir::OperandRange segments, Value mask, mlir::OperandRange defaults,
-                       bool skipMasked);
+SideBySide &sideBySide(Lowering &b, const LayerInput &input);
 
 } // namespace tower::lower
 
