@@ -67,6 +67,7 @@ private:
   /// Runs a phase of the pipeline; what its passes do is timed under its name.
   LogicalResult phase(StringRef name, llvm::function_ref<void(OpPassManager &)> build);
   Work plainWork();
+  LogicalResult checkBudget(int64_t arena);
   LogicalResult printModule();
   LogicalResult lowerToMachine(ArrayRef<TargetDescription> targets, const ManifestWriter &manifest);
   LogicalResult emitCode(const TargetDescription &target);
@@ -98,6 +99,16 @@ Work Compilation::plainWork() {
   PassManager manager(&context);
   addDifferentiatePhase(manager);
   return succeeded(manager.run(*copy)) ? workOf(trainStep(*copy)) : Work();
+}
+
+LogicalResult Compilation::checkBudget(int64_t arena) {
+  if (options.memoryBudget == 0 || arena <= options.memoryBudget)
+    return success();
+  bool recomputes = !llvm::is_contained(options.disabled, "recompute");
+  return emitError(trainStep(*module).getLoc())
+         << "a training step needs at least " << arena << " bytes of memory for its intermediates"
+         << (recomputes ? "" : " without the optimization recompute") << ", and --memory-budget allows "
+         << options.memoryBudget << ": allow more, or lower the batch";
 }
 
 std::string Compilation::outputName() const {
@@ -221,6 +232,8 @@ LogicalResult Compilation::lowerToMachine(ArrayRef<TargetDescription> targets, c
         llvm::outs() << target.cpu << "\n";
       printPlan(*module, llvm::outs());
     }
+    if (failed(checkBudget(arenaBytes(*module)["train_step"])))
+      return failure();
     if (options.stage == Stage::Planned) {
       // As tower-opt --split-input-file wants it.
       module->print(text);
@@ -272,7 +285,8 @@ LogicalResult Compilation::run() {
     return failure();
   if (options.stage == Stage::Gradient)
     return printModule();
-  if (failed(phase("fuse", [&](OpPassManager &manager) { addFusePhase(manager, options.disabled); })))
+  if (failed(phase("fuse",
+                   [&](OpPassManager &manager) { addFusePhase(manager, options.disabled, options.memoryBudget); })))
     return failure();
   if (explanation)
     explanation->setTotals(plain, workOf(trainStep(*module)));

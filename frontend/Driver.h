@@ -23,6 +23,7 @@ struct DriverOptions {
   Stage stage = Stage::Executable;
   std::string cpu = "native";
   std::vector<std::string> disabled; ///< Optimizations to leave out.
+  int64_t memoryBudget = 0;          ///< Bytes that a step's arena may have; 0: any number.
   std::string runtimeFolder;         ///< Where libtower_runtime.a is.
   bool explain = false;              ///< What each optimization decided, to standard output.
   std::pair<double, double> rates;   ///< With explain: the machine's GFLOP/s and GB/s; 0: not given.

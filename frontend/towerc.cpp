@@ -15,11 +15,25 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <optional>
 
 namespace cl = llvm::cl;
 using tower::Stage;
 
 static cl::OptionCategory category("towerc");
+
+/// Bytes of "512MiB", "1.5GB" or "4096"; nothing if it is no such size, or none at all.
+static std::optional<int64_t> parseSize(llvm::StringRef text) {
+  double scale = 1, number = 0;
+  const std::pair<const char *, double> units[] = {
+      {"KiB", 1024.0}, {"MiB", 1024.0 * 1024}, {"GiB", 1024.0 * 1024 * 1024}, {"kB", 1e3}, {"MB", 1e6}, {"GB", 1e9}};
+  for (auto [unit, bytes] : units)
+    if (text.consume_back(unit))
+      scale = bytes;
+  if (text.getAsDouble(number) || !(number * scale >= 1 && number * scale < 9e18))
+    return std::nullopt;
+  return static_cast<int64_t>(number * scale);
+}
 
 static tower::DriverOptions parse(int argc, char **argv) {
   cl::opt<std::string> spec(cl::Positional, cl::Required, cl::desc("model.txtpb"), cl::cat(category));
@@ -47,6 +61,10 @@ static tower::DriverOptions parse(int argc, char **argv) {
                            cl::init("native"), cl::value_desc("name"), cl::cat(category));
   cl::list<std::string> disable("disable", cl::desc("Leave out an optimization, or several"), cl::value_desc("name"),
                                 cl::CommaSeparated, cl::cat(category));
+  cl::opt<std::string> budget("memory-budget",
+                              cl::desc("Memory that a step's intermediates may take: what there is no room for is "
+                                       "computed again in the backward pass (default: any amount)"),
+                              cl::value_desc("512MiB"), cl::cat(category));
   cl::opt<bool> explain("explain", cl::desc("Print what each optimization decided, and why"), cl::cat(category));
   cl::opt<std::string> rates("rates",
                              cl::desc("With --explain: this machine's rate of products in GFLOP/s and its bandwidth in "
@@ -68,6 +86,12 @@ static tower::DriverOptions parse(int argc, char **argv) {
     llvm::errs() << wrong;
     std::exit(2);
   }
+  std::optional<int64_t> bytes = budget.empty() ? 0 : parseSize(budget);
+  if (!bytes) {
+    llvm::errs() << "towerc: --memory-budget: '" << budget
+                 << "' is no size; write 512MiB, 1.5GB or a number of bytes\n";
+    std::exit(2);
+  }
   tower::DriverOptions options;
   char rest;
   if (!rates.empty() &&
@@ -84,6 +108,7 @@ static tower::DriverOptions parse(int argc, char **argv) {
   options.stage = emit;
   options.cpu = cpu;
   options.disabled.assign(disable.begin(), disable.end());
+  options.memoryBudget = *bytes;
   options.explain = explain;
   options.printPlan = printPlan;
   options.timing = timing;

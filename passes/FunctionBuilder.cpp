@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
 #include "passes/FunctionBuilder.h"
+#include "passes/Passes.h"
 
 using namespace mlir;
 using namespace tower;
@@ -68,7 +69,7 @@ void FunctionBuilder::addResult(StringRef name, Value value) {
 void FunctionBuilder::addUpdate(unsigned argument, Value value) {
   results.push_back(value);
   resultAttributes.push_back(
-      builder.getDictionaryAttr(builder.getNamedAttr("tower.updates", builder.getI64IntegerAttr(argument))));
+      builder.getDictionaryAttr(builder.getNamedAttr(kUpdates, builder.getI64IntegerAttr(argument))));
 }
 
 void FunctionBuilder::finish() {

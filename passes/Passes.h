@@ -8,6 +8,9 @@
 
 namespace tower {
 
+/// Of a function's result: the number of the argument whose new value it is.
+inline constexpr llvm::StringLiteral kUpdates = "tower.updates";
+
 #define GEN_PASS_DECL
 #define GEN_PASS_REGISTRATION
 #include "passes/Passes.h.inc"

@@ -185,6 +185,35 @@ def FuseUpdates : Pass<"tower-fuse-updates"> {
   }];
 }
 
+def Recompute : Pass<"tower-recompute"> {
+  let summary = "Compute values again in the backward pass that a budget of memory has no room for";
+  let description = [{
+    With a budget, in bytes of a step's arena (parameters, slots and the data are not in it). While the estimated peak of a
+    function that updates its arguments exceeds it, some value that is in memory at the peak without being read there is
+    computed again behind the peak: each time the one that takes most bytes from it for the time that its ops take.
+    Lookups, pooling, activations, normalization, stacks and rows brought back from distinct ones come first; layers if
+    those are not enough. Clones precede the first update, so that they read the tables of this step. Declines without a
+    budget, within it, and where no clone lowers what exceeds it; whether the step fits is seen when it is planned.
+
+    Before:
+    ```mlir
+    %e = tower.lookup %table, %ids[%rows]
+    %y = tower.segment_linear(%e, %x) weight(%w) relu
+    ... // the peak of memory
+    %dw = tower.segment_weight_grad(%e, %x) gradient(%dy)
+    ```
+    After:
+    ```mlir
+    %e = tower.lookup %table, %ids[%rows]
+    %y = tower.segment_linear(%e, %x) weight(%w) relu
+    ...
+    %again = tower.lookup %table, %ids[%rows]
+    %dw = tower.segment_weight_grad(%again, %x) gradient(%dy)
+    ```
+  }];
+  let options = [Option<"budget", "budget", "int64_t", "0", "Bytes that the arena may have; 0: any number">];
+}
+
 def ApproximateMath : Pass<"tower-approximate-math"> {
   let summary = "Replace math.exp, log, tanh and erf on f32 by polynomials";
   let description = [{

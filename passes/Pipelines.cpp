@@ -61,18 +61,19 @@ void addDifferentiatePhase(OpPassManager &passes) {
 namespace {
 struct Optimization {
   StringRef name;
-  std::unique_ptr<Pass> (*create)();
+  std::unique_ptr<Pass> (*create)(int64_t memoryBudget);
 };
 // In their order, before differentiation and after it.
 constexpr Optimization kSimplifying[] = {
-    {"distinct-rows", [] { return createDistinctRows(); }},
-    {"batch-towers", [] { return createBatchTowers(); }},
+    {"distinct-rows", [](int64_t) { return createDistinctRows(); }},
+    {"batch-towers", [](int64_t) { return createBatchTowers(); }},
 };
 constexpr Optimization kFusing[] = {
-    {"fuse-losses", [] { return createFuseLosses(); }},
-    {"skip-masked", [] { return createSkipMasked(); }},
-    {"fuse-epilogues", [] { return createFuseEpilogues(); }},
-    {"fuse-updates", [] { return createFuseUpdates(); }},
+    {"fuse-losses", [](int64_t) { return createFuseLosses(); }},
+    {"skip-masked", [](int64_t) { return createSkipMasked(); }},
+    {"fuse-epilogues", [](int64_t) { return createFuseEpilogues(); }},
+    {"fuse-updates", [](int64_t) { return createFuseUpdates(); }},
+    {"recompute", [](int64_t memoryBudget) { return createRecompute({memoryBudget}); }},
 };
 } // namespace
 
@@ -87,19 +88,22 @@ ArrayRef<StringRef> optimizations() {
   return names;
 }
 
-static void addAll(OpPassManager &passes, ArrayRef<Optimization> phase, ArrayRef<std::string> disabled) {
+static void addAll(OpPassManager &passes, ArrayRef<Optimization> phase, ArrayRef<std::string> disabled,
+                   int64_t memoryBudget) {
   for (const Optimization &optimization : phase)
     if (!llvm::is_contained(disabled, optimization.name))
-      passes.addPass(optimization.create());
+      passes.addPass(optimization.create(memoryBudget));
 }
 
 void addSimplifyPhase(OpPassManager &passes, ArrayRef<std::string> disabled) {
-  addAll(passes, kSimplifying, disabled);
+  addAll(passes, kSimplifying, disabled, 0);
   // What was replaced goes.
   passes.addPass(createCSEPass());
 }
 
-void addFusePhase(OpPassManager &passes, ArrayRef<std::string> disabled) { addAll(passes, kFusing, disabled); }
+void addFusePhase(OpPassManager &passes, ArrayRef<std::string> disabled, int64_t memoryBudget) {
+  addAll(passes, kFusing, disabled, memoryBudget);
+}
 
 void addLowerPhase(OpPassManager &passes) {
   passes.addPass(createLowerTower());

@@ -19,8 +19,9 @@ void addSimplifyPhase(mlir::OpPassManager &passes, llvm::ArrayRef<std::string> d
 void addDifferentiatePhase(mlir::OpPassManager &passes);
 /// The optimizations that a user may leave out (towerc --disable), by name: a pass's flag without `tower-`.
 llvm::ArrayRef<llvm::StringRef> optimizations();
-/// Fused and skipped work, on tensors still; without the optimizations named.
-void addFusePhase(mlir::OpPassManager &passes, llvm::ArrayRef<std::string> disabled = {});
+/// Fused and skipped work, on tensors still; without the optimizations named. With a budget of bytes, values are
+/// computed again where the step's arena would be larger.
+void addFusePhase(mlir::OpPassManager &passes, llvm::ArrayRef<std::string> disabled = {}, int64_t memoryBudget = 0);
 /// Ops on tensors -> loops over memory and products (linalg.matmul).
 void addLowerPhase(mlir::OpPassManager &passes);
 /// Products -> loops; approximated functions; every buffer at its place in the arena. `vectorWidth`: elements of f32 in

@@ -5,6 +5,7 @@
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Utils/ReshapeOpsUtils.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
+#include "passes/Passes.h"
 #include "passes/Products.h"
 #include "llvm/ADT/TypeSwitch.h"
 
@@ -12,8 +13,6 @@ using namespace mlir;
 
 namespace tower::lower {
 namespace {
-
-constexpr StringLiteral kUpdates = "tower.updates";
 
 std::optional<int64_t> updatedArgument(func::FuncOp function, unsigned result) {
   if (auto number = function.getResultAttrOfType<IntegerAttr>(result, kUpdates))

@@ -66,11 +66,11 @@ public:
     std::map<std::string, Tensor> before = evaluateModule(*model.gradient);
     differentiation(before);
     for (const char *pipeline : {"canonicalize", "cse", "canonicalize,cse", "tower-skip-masked", "tower-fuse-epilogues",
-                                 "tower-fuse-updates", "tower-fuse-phase"})
+                                 "tower-fuse-updates", "tower-recompute{budget=1}", "tower-fuse-phase"})
       check(*model.gradient, pipeline, before);
     for (const char *pipeline :
          {"tower-distinct-rows{always},tower-differentiate", "tower-batch-towers,tower-differentiate",
-          "tower-simplify-phase,tower-differentiate,tower-fuse-phase"})
+          "tower-simplify-phase,tower-differentiate,tower-fuse-phase,tower-recompute{budget=1}"})
       check(*model.dataflow, pipeline, before);
     std::string text;
     llvm::raw_string_ostream stream(text);

@@ -9,6 +9,7 @@
 #include "passes/Passes.h"
 #include "passes/Pipelines.h"
 #include "passes/PlanMemory.h"
+#include "passes/StepMemory.h"
 #include "passes/target/EmitObject.h"
 #include "llvm/ExecutionEngine/Orc/AbsoluteSymbols.h"
 #include "llvm/ExecutionEngine/Orc/ExecutionUtils.h"
@@ -41,10 +42,15 @@ Compiled::Compiled(TestModel &model, Coverage &coverage, Failures &failures) {
   auto plan = [&](OpPassManager &manager) { addPlanPhase(manager, target.vectorWidth); };
   // In a quarter of them losses and their gradients stay apart, which no model asks for.
   auto fuse = [&](OpPassManager &manager) {
-    std::vector<std::string> disabled;
+    std::vector<std::string> disabled{"recompute"};
     if (model.seed % 4 == 3)
-      disabled = {"fuse-losses"};
+      disabled.push_back("fuse-losses");
     addFusePhase(manager, disabled);
+  };
+  // Less memory than the step needs, a little or much; in a few models more.
+  auto memory = [&] { return StepMemory(model.trainStep(*module)).peak(); };
+  auto recompute = [&](OpPassManager &manager) {
+    manager.addPass(createRecompute({int64_t(double(memory()) * model.dice.between(0.3, 1.05))}));
   };
   // In half of the models also where it does not pay.
   auto simplify = [&](OpPassManager &manager) {
@@ -59,10 +65,16 @@ Compiled::Compiled(TestModel &model, Coverage &coverage, Failures &failures) {
       coverage.countCase(op.getIds() ? "equal queries of a softmax, copies of positives left out"
                                      : "equal queries of a softmax");
   });
-  if (!phase("differentiate", addDifferentiatePhase) || !phase("fuse", fuse) || !phase("lower", addLowerPhase) ||
-      !phase("plan", plan))
+  if (!phase("differentiate", addDifferentiatePhase) || !phase("fuse", fuse) || !phase("recompute", recompute))
+    return;
+  int64_t estimated = memory();
+  if (!phase("lower", addLowerPhase) || !phase("plan", plan))
     return;
   std::map<std::string, int64_t> arenas = arenaBytes(*module);
+  int64_t planned = arenas["train_step"];
+  if (double(planned) > 1.1 * double(estimated) || double(estimated) > 1.25 * double(planned))
+    failures.push_back("the step's memory is " + std::to_string(planned) +
+                       " bytes, estimated: " + std::to_string(estimated));
   if (!phase("convert", addLLVMPhase))
     return;
   attachProgram(*module, manifest.write(arenas));

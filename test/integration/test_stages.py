@@ -83,7 +83,8 @@ class Stages(Case):
                              data('two_ssl'), '--emit=fused', '-o',
                              self.path('x'), '--explain')
         for table in ('distinct-rows', 'batch-towers', 'skip-masked',
-                      'fuse-losses', 'fuse-epilogues', 'fuse-updates'):
+                      'fuse-losses', 'fuse-epilogues', 'fuse-updates',
+                      'recompute'):
             self.assertRegex(done.stdout, fr'(?m)^{table}$')
         self.assertRegex(done.stdout, r'(?m)^step: \S+.* operations of '
                          r'products, .* bytes of tensors read and written$')

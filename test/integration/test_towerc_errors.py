@@ -58,6 +58,18 @@ class Towerc(Case):
             '--emit=gold'))
         self.refused(2, 'Unknown command line argument', *self.compile(
             '--fly'))
+        self.refused(2, "--memory-budget: 'much' is no size; write 512MiB",
+                     *self.compile('--memory-budget=much'))
+
+    def test_a_budget_of_memory(self):
+        done = self.refused(
+            1, r'a training step needs at least ',
+            *self.compile('--memory-budget=1kB'))
+        self.assertRegex(done.stderr, r':\d+:\d+: error: .* needs at least '
+                         r'\d+ bytes of memory for its intermediates, and '
+                         r'--memory-budget allows 1000: ')
+        self.succeeds(TOWERC, *self.compile(
+            '--memory-budget=0.5GiB', '--emit=planned', '-o', '/dev/null'))
         self.refused(1, 'error: --disable: there is no optimization '
                      'everything; there are distinct-rows, ',
                      *self.compile('--disable=everything'))
