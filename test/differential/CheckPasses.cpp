@@ -65,8 +65,9 @@ public:
   void run() {
     std::map<std::string, Tensor> before = evaluateModule(*model.gradient);
     differentiation(before);
-    for (const char *pipeline : {"canonicalize", "cse", "canonicalize,cse", "tower-skip-masked", "tower-fuse-epilogues",
-                                 "tower-fuse-updates", "tower-recompute{budget=1}", "tower-fuse-phase"})
+    for (const char *pipeline :
+         {"canonicalize", "cse", "canonicalize,cse", "tower-fuse-losses", "tower-skip-masked", "tower-fuse-epilogues",
+          "tower-fuse-updates", "tower-recompute{budget=1}", "tower-fuse-phase"})
       check(*model.gradient, pipeline, before);
     for (const char *pipeline :
          {"tower-distinct-rows{always},tower-differentiate", "tower-batch-towers,tower-differentiate",
@@ -88,6 +89,7 @@ private:
     OwningOpRef<ModuleOp> copy = module.clone();
     if (!runPipeline(*copy, pipeline, coverage))
       return failures.push_back(pipeline.str() + " failed: " + model.takeMessages());
+    coverage.countOps(*copy);
     compare(pipeline.str(), before, evaluateModule(*copy), failures);
   }
 
