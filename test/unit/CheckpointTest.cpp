@@ -60,7 +60,7 @@ protected:
     return Json::parse(bytes.substr(8, size));
   }
 
-  TempFolder folder;
+  TemporaryFolder folder;
   Manifest manifest;
   Tensors tensors;
   std::string path;
@@ -121,7 +121,7 @@ TEST_F(CheckpointTest, TheFirstOneHoldsNoTensors) {
 TEST_F(CheckpointTest, DependsOnItsArgumentsAlone) {
   saveCheckpoint(folder / "other.safetensors", tensors, info);
   EXPECT_EQ(readText(path), readText(folder / "other.safetensors"));
-  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder.path), {}), 2) << "no temporary file is left";
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder.path()), {}), 2) << "no temporary file is left";
 }
 
 TEST_F(CheckpointTest, EveryTruncationIsRefused) {

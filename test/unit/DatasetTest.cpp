@@ -33,18 +33,18 @@ protected:
   }
   /// Why the dataset is not opened, less its folder's name.
   std::string refusal() const {
-    std::string message = messageOf([&] { Dataset(folder.path); });
-    return message.starts_with(folder.path + "/") ? message.substr(folder.path.size() + 1) : message;
+    std::string message = messageOf([&] { Dataset(folder.path()); });
+    return message.starts_with(folder.path() + "/") ? message.substr(folder.path().size() + 1) : message;
   }
 
-  TempFolder folder;
+  TemporaryFolder folder;
 };
 
 } // namespace
 
 TEST_F(DatasetTest, IsMapped) {
-  Dataset data(folder.path + "/");
-  EXPECT_EQ(data.folder(), folder.path);
+  Dataset data(folder.path() + "/");
+  EXPECT_EQ(data.folder(), folder.path());
   EXPECT_EQ(data.queryEntity(), "item");
   const Entity &item = data.entity("item");
   EXPECT_EQ(item.rows, 4);
@@ -66,10 +66,10 @@ TEST_F(DatasetTest, IsMapped) {
 }
 
 TEST_F(DatasetTest, ReadsMutualInformation) {
-  Dataset data(folder.path);
+  Dataset data(folder.path());
   EXPECT_EQ(messageOf([&] { data.mutualInformation("item"); }),
-            folder.path + "/item/mi.json: is missing, and correlated masks need it: run `towerc data mi " +
-                folder.path + "`");
+            folder.path() + "/item/mi.json: is missing, and correlated masks need it: run `towerc data mi " +
+                folder.path() + "`");
   writeMutualInformation(folder);
   MutualInformation mi = data.mutualInformation("item");
   EXPECT_THAT(mi.features, ElementsAre("color", "words", "size"));
@@ -81,8 +81,8 @@ TEST_F(DatasetTest, ReadsMutualInformation) {
 }
 
 TEST_F(DatasetTest, RefusesWhatIsNoDataset) {
-  TempFolder empty;
-  EXPECT_THAT(messageOf([&] { Dataset(empty.path); }), HasSubstr("is not a dataset"));
+  TemporaryFolder empty;
+  EXPECT_THAT(messageOf([&] { Dataset(empty.path()); }), HasSubstr("is not a dataset"));
   writeText(folder / "schema.json", "{\"entities\": [");
   EXPECT_THAT(refusal(), HasSubstr("schema.json: is not JSON: it goes wrong at byte"));
 }
@@ -167,37 +167,37 @@ TEST_F(DatasetTest, RefusesAnotherNumberOfKeys) {
 
 TEST_F(DatasetTest, IsStampedAndNotReadAgain) {
   // A file that changed a moment before it was stamped would be read again.
-  for (const auto &entry : std::filesystem::recursive_directory_iterator(folder.path))
+  for (const auto &entry : std::filesystem::recursive_directory_iterator(folder.path()))
     if (entry.is_regular_file())
       std::filesystem::last_write_time(entry, entry.last_write_time() - std::chrono::seconds(1));
-  std::string print = Dataset(folder.path).fingerprint();
+  std::string print = Dataset(folder.path()).fingerprint();
   EXPECT_EQ(print.size(), 16u);
   ASSERT_TRUE(std::filesystem::exists(folder / ".stamp.json"));
   // Only a reader of contents can see this change: size and time are as before.
   auto time = std::filesystem::last_write_time(folder / "item/color.npy");
   rewrite<int32_t>("item/color.npy", {1, 2, 9, 1});
   std::filesystem::last_write_time(folder / "item/color.npy", time);
-  EXPECT_EQ(Dataset(folder.path).fingerprint(), print);
-  EXPECT_THAT(messageOf([&] { Dataset(folder.path, true); }), HasSubstr("item/color.npy: row 2: 9"));
+  EXPECT_EQ(Dataset(folder.path()).fingerprint(), print);
+  EXPECT_THAT(messageOf([&] { Dataset(folder.path(), true); }), HasSubstr("item/color.npy: row 2: 9"));
   // A new time is enough to have it read.
   std::filesystem::last_write_time(folder / "item/color.npy", time + std::chrono::seconds(1));
   EXPECT_THAT(refusal(), HasSubstr("item/color.npy: row 2: 9"));
 }
 
 TEST_F(DatasetTest, ADamagedStampIsIgnored) {
-  std::string print = Dataset(folder.path).fingerprint();
+  std::string print = Dataset(folder.path()).fingerprint();
   for (const char *text : {"", "{}", "[1]", "{\"version\": 1, \"files\": {\"schema.json\": 3}}"}) {
     writeText(folder / ".stamp.json", text);
-    EXPECT_EQ(Dataset(folder.path).fingerprint(), print);
+    EXPECT_EQ(Dataset(folder.path()).fingerprint(), print);
   }
 }
 
 TEST_F(DatasetTest, TheFingerprintIsOfTheContents) {
-  std::string print = Dataset(folder.path).fingerprint();
+  std::string print = Dataset(folder.path()).fingerprint();
   rewrite<int32_t>("item/color.npy", {1, 2, 1, 1});
-  EXPECT_NE(Dataset(folder.path).fingerprint(), print);
+  EXPECT_NE(Dataset(folder.path()).fingerprint(), print);
   rewrite<int32_t>("item/color.npy", {1, 2, 0, 1});
-  EXPECT_EQ(Dataset(folder.path).fingerprint(), print);
+  EXPECT_EQ(Dataset(folder.path()).fingerprint(), print);
   writeMutualInformation(folder);
-  EXPECT_EQ(Dataset(folder.path).fingerprint(), print);
+  EXPECT_EQ(Dataset(folder.path()).fingerprint(), print);
 }

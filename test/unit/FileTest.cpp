@@ -24,9 +24,9 @@ std::string npy(std::string header, std::string_view data) {
   return std::string("\x93NUMPY\x01\x00", 8) + static_cast<char>(header.size()) + '\0' + header + std::string(data);
 }
 
-int filesIn(const TempFolder &folder) {
+int filesIn(const TemporaryFolder &folder) {
   int count = 0;
-  for ([[maybe_unused]] const auto &entry : std::filesystem::directory_iterator(folder.path))
+  for ([[maybe_unused]] const auto &entry : std::filesystem::directory_iterator(folder.path()))
     ++count;
   return count;
 }
@@ -41,7 +41,7 @@ TEST(File, HashesAreXxh64) {
 }
 
 TEST(File, IsReplacedAsAWholeOrNotAtAll) {
-  TempFolder folder;
+  TemporaryFolder folder;
   std::string big(300000, 'x');
   replaceFile(folder / "f", [&](FileWriter &file) {
     file.write("head\n");
@@ -61,16 +61,16 @@ TEST(File, IsReplacedAsAWholeOrNotAtAll) {
 }
 
 TEST(File, SaysWhatCannotBeOpenedOrWritten) {
-  TempFolder folder;
+  TemporaryFolder folder;
   EXPECT_EQ(messageOf([&] { MappedFile(folder / "none"); }),
             (folder / "none") + ": cannot be opened: No such file or directory");
-  EXPECT_THAT(messageOf([&] { MappedFile(folder.path); }), HasSubstr("is not a file"));
+  EXPECT_THAT(messageOf([&] { MappedFile(folder.path()); }), HasSubstr("is not a file"));
   EXPECT_THAT(messageOf([&] { replaceFile(folder / "none/f", [](FileWriter &) {}); }),
               HasSubstr("none/f: cannot be written: No such file or directory"));
 }
 
 TEST(Npy, ReadsWhatItWrites) {
-  TempFolder folder;
+  TemporaryFolder folder;
   std::vector<float> numbers = {1, 2, 3, 4, 5, 6};
   writeNpy<float>(folder / "a.npy", numbers, {3, 2});
   NpyFile file(folder / "a.npy");
@@ -86,7 +86,7 @@ TEST(Npy, ReadsWhatItWrites) {
 }
 
 TEST(Npy, ReadsVersionTwo) {
-  TempFolder folder;
+  TemporaryFolder folder;
   std::string header = "{'descr': '<i8', 'fortran_order': False, 'shape': (2,), }";
   header.append(63 - (12 + header.size()) % 64, ' ');
   header += '\n';
@@ -98,7 +98,7 @@ TEST(Npy, ReadsVersionTwo) {
 }
 
 TEST(Npy, RefusesOtherFiles) {
-  TempFolder folder;
+  TemporaryFolder folder;
   auto message = [&](std::string_view content) {
     writeText(folder / "a.npy", content);
     return messageOf([&] { NpyFile(folder / "a.npy"); });
@@ -124,7 +124,7 @@ TEST(Npy, RefusesOtherFiles) {
 }
 
 TEST(Lines, AreFoundByTextAndRow) {
-  TempFolder folder;
+  TemporaryFolder folder;
   writeText(folder / "keys.txt", "\nvim\nemacs\nvim\nlast");
   Lines lines(folder / "keys.txt", 5);
   EXPECT_EQ(lines[0], "");

@@ -40,7 +40,7 @@ protected:
       static_cast<int32_t *>(call.buffers[5])[0] = static_cast<int32_t>(call.extents[1]);
       return TOWER_OK;
     };
-    dataset = tower_dataset_open(folder.path.c_str());
+    dataset = tower_dataset_open(folder.path().c_str());
     model = tower_open(&program, dataset, 1);
   }
   ~HostApiTest() override {
@@ -48,7 +48,7 @@ protected:
     tower_dataset_close(dataset);
   }
 
-  TempFolder folder;
+  TemporaryFolder folder;
   std::string text;
   tower_program_v1 program;
   tower_dataset *dataset;

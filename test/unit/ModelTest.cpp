@@ -22,7 +22,7 @@ class ModelTest : public testing::Test {
 protected:
   ModelTest() : json(fakeManifest()) {
     writeDataset(folder);
-    data = std::make_unique<Dataset>(folder.path);
+    data = std::make_unique<Dataset>(folder.path());
     for (auto &entry : fakeEntries)
       entry = [](const tower_call &) { return TOWER_OK; };
   }
@@ -37,7 +37,7 @@ protected:
     return messageOf([&] { open(); });
   }
 
-  TempFolder folder;
+  TemporaryFolder folder;
   Json json;
   std::string text;
   tower_program_v1 program{};
@@ -179,7 +179,7 @@ TEST_F(ModelTest, AStatusBecomesAMessage) {
   EXPECT_THAT(messageOf([&] { open().trainStep(0, 1, 1); }),
               HasSubstr("holds an id beyond the capacity of its table; compile the model for this data: towerc "
                         "model.txtpb --data " +
-                        folder.path + " -o fake"));
+                        folder.path() + " -o fake"));
   fakeEntries[0] = [](const tower_call &) { return 77; };
   EXPECT_THAT(messageOf([&] { open().trainStep(0, 1, 1); }), HasSubstr("'train_step' failed with status 77"));
 }
@@ -227,9 +227,9 @@ TEST_F(ModelTest, RefusesOtherPrograms) {
 }
 
 TEST_F(ModelTest, RefusesDataThatDoesNotFit) {
-  std::string command = "; compile the model for this data: towerc model.txtpb --data " + folder.path + " -o fake";
+  std::string command = "; compile the model for this data: towerc model.txtpb --data " + folder.path() + " -o fake";
   json["columns"][0]["rows"] = 2;
-  EXPECT_EQ(refusal(), folder.path +
+  EXPECT_EQ(refusal(), folder.path() +
                            ": column 'color' has vocabulary rows: 3, but the model was compiled for at most 2" +
                            command);
   json["columns"][0]["rows"] = 100; // slack is allowed

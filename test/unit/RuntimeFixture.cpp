@@ -9,17 +9,10 @@
 #include <filesystem>
 #include <fstream>
 
-#include <stdlib.h>
-
 using namespace tower;
 using namespace tower::test;
 
 namespace {
-
-std::string newFolder() {
-  std::string name = std::filesystem::temp_directory_path() / "tower-test-XXXXXX";
-  return ::mkdtemp(name.data()) ? name : "";
-}
 
 template <class T> void column(const std::string &path, const std::vector<T> &values, std::vector<int64_t> shape = {}) {
   if (shape.empty())
@@ -34,12 +27,9 @@ const tower_entry entries[] = {forward<0>, forward<1>, forward<2>, forward<3>};
 
 std::function<int32_t(const tower_call &)> test::fakeEntries[4];
 
-TempFolder::TempFolder() : path(newFolder()) {}
-TempFolder::~TempFolder() { std::filesystem::remove_all(path); }
-
 void test::writeText(const std::string &path, std::string_view text) { std::ofstream(path, std::ios::binary) << text; }
 
-void test::writeDataset(const TempFolder &folder) {
+void test::writeDataset(const TemporaryFolder &folder) {
   for (const char *name : {"vocab", "item", "pairs"})
     std::filesystem::create_directories(folder / name);
   // As protobuf writes it: int64 as strings, defaults absent.
@@ -67,7 +57,7 @@ void test::writeDataset(const TempFolder &folder) {
   column<int32_t>(folder / "pairs/test.item.npy", {0});
 }
 
-void test::writeMutualInformation(const TempFolder &folder) {
+void test::writeMutualInformation(const TemporaryFolder &folder) {
   writeText(folder / "item/mi.json", R"({"features": ["color", "words", "size"],
     "plugin": [[2, 0.5, 0.7], [0.5, 2, 0.1], [0.7, 0.1, 2]],
     "shuffled": [[2, 0, 0.5], [0, 2, 0], [0.5, 0, 2]],

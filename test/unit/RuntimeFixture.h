@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// What tests of the runtime share: a folder that vanishes, a small dataset in it, and a hand-written program over that
+// What tests of the runtime share: a small dataset in a folder, and a hand-written program over that
 // data.
 #ifndef TOWER_TEST_RUNTIMEFIXTURE_H
 #define TOWER_TEST_RUNTIMEFIXTURE_H
 
 #include "runtime/Json.h"
 #include "runtime/tower_abi.h"
+#include "test/unit/TemporaryFolder.h"
 
 #include <functional>
 #include <string>
@@ -14,25 +15,16 @@
 
 namespace tower::test {
 
-/// A new folder under the system's temporary one, removed at the end.
-class TempFolder {
-public:
-  TempFolder();
-  ~TempFolder();
-  std::string operator/(std::string_view name) const { return path + "/" + std::string(name); }
-  const std::string path;
-};
-
 void writeText(const std::string &path, std::string_view text);
 
 /// Writes a dataset into `folder`. Entity `item` has 4 rows (keys a, b, c, d): `color` single [1, 2, 0, 1] of a
 /// vocabulary with 3 rows, `words` multi [[1, 2], [], [3], [2, 3, 1]] of one with 4, `size` dense of width 1 [0, 1, 2,
 /// 3]. Pairs (query and item are both `item`): train [(0, 1), (1, 2), (2, 1), (3, 1), (0, 2)] with weights 1..5, test
 /// [(3, 0)].
-void writeDataset(const TempFolder &folder);
+void writeDataset(const TemporaryFolder &folder);
 /// Mutual information of color, words and size: color-words 0.5, color-size 0.7, words-size 0.1; corrected: color-size
 /// 0.2.
-void writeMutualInformation(const TempFolder &folder);
+void writeMutualInformation(const TemporaryFolder &folder);
 
 /// The manifest of the fake program, to be changed by a test.
 rt::Json fakeManifest();

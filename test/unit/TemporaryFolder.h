@@ -27,6 +27,8 @@ public:
   TemporaryFolder(const TemporaryFolder &) = delete;
   TemporaryFolder &operator=(const TemporaryFolder &) = delete;
 
+  const std::string &path() const { return name; }
+  std::string operator/(std::string_view file) const { return path(std::string(file)); }
   /// The path of `file` in the folder.
   std::string path(const std::string &file) const { return name + "/" + file; }
   /// Write a file and return its path.

@@ -92,9 +92,9 @@ TEST(Initialize, ATensorsOwnSeedComesFirst) {
 }
 
 TEST(Tensors, AreInitializedByTheirKind) {
-  TempFolder folder;
+  TemporaryFolder folder;
   writeDataset(folder);
-  Dataset data(folder.path);
+  Dataset data(folder.path());
   Pool pool(2);
   Manifest manifest = parseManifest(fakeManifest().dump());
   Tensors tensors(manifest);
@@ -114,9 +114,9 @@ TEST(Tensors, AreInitializedByTheirKind) {
 
 // Large enough for many pieces, and for zeros that begin and end within a page; what was there before leaves no trace.
 TEST(Tensors, AreInitializedToTheSameBitsOnAnyNumberOfThreads) {
-  TempFolder folder;
+  TemporaryFolder folder;
   writeDataset(folder);
-  Dataset data(folder.path);
+  Dataset data(folder.path());
   Json json = fakeManifest();
   int64_t rows = 150001, offset = 256;
   for (const char *init : {R"({"kind": "normal", "scale": 0.5, "seed": 0})", R"({"kind": "zero", "scale": 0})",
