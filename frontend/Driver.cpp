@@ -232,7 +232,8 @@ LogicalResult Compilation::lowerToMachine(ArrayRef<TargetDescription> targets, c
         llvm::outs() << target.cpu << "\n";
       printPlan(*module, llvm::outs());
     }
-    if (failed(checkBudget(arenaBytes(*module)["train_step"])))
+    std::map<std::string, int64_t> needed = arenaBytes(*module);
+    if (failed(checkBudget(needed["train_step"])))
       return failure();
     if (options.stage == Stage::Planned) {
       // As tower-opt --split-input-file wants it.
@@ -240,7 +241,7 @@ LogicalResult Compilation::lowerToMachine(ArrayRef<TargetDescription> targets, c
       text << (isLast ? "" : "// -----\n");
       continue;
     }
-    for (auto &[entry, bytes] : arenaBytes(*module))
+    for (auto &[entry, bytes] : needed)
       arenas[entry] = std::max(arenas[entry], bytes);
     if (failed(phase("convert", addLLVMPhase)))
       return failure();

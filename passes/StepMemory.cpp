@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
 #include "passes/StepMemory.h"
+#include "passes/lower/Blocks.h"
 #include "passes/lower/InPlace.h"
 #include "passes/products/Blocking.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -59,7 +60,7 @@ int64_t scratchOfSums(Value gradient) {
 /// Scores of a block of rows against all columns, and the products with them: in a loop over blocks, all are in use.
 int64_t scores(Value left, Value right, bool toLeft, bool toRight) {
   int64_t rows = mostRows(left.getType()), columns = mostRows(right.getType()), inner = columnsOf(right);
-  int64_t block = std::min(rows, std::clamp<int64_t>((int64_t(1) << 22) / columns, 64, 256));
+  int64_t block = std::min(rows, lower::mostBlockRows(columns));
   int64_t products[] = {product(block, columns, inner, false, true), toLeft ? product(block, inner, columns) : 0,
                         toRight ? product(columns, inner, block, true) : 0};
   bool isLoop = block < rows || boundOf(left.getType());

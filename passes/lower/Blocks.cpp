@@ -13,9 +13,10 @@ namespace {
 /// for each block is little beside multiplying them.
 constexpr int64_t kBlockElements = int64_t(1) << 22;
 constexpr int64_t kLeastBlockRows = 64, kMostBlockRows = 256;
+
 /// Rows of a block: a divisor of `rows` if a good one exists, so that all blocks have one static size.
 int64_t chooseBlockRows(int64_t rows, int64_t columns) {
-  int64_t limit = std::clamp(kBlockElements / columns, kLeastBlockRows, kMostBlockRows);
+  int64_t limit = mostBlockRows(columns);
   if (rows <= limit)
     return rows;
   for (int64_t size = limit; 2 * size > limit; --size)
@@ -32,6 +33,8 @@ int64_t strideOf(int64_t columns) {
 }
 
 } // namespace
+
+int64_t mostBlockRows(int64_t columns) { return std::clamp(kBlockElements / columns, kLeastBlockRows, kMostBlockRows); }
 
 void forBlocks(Lowering &b, Value left, int64_t rows, Value right, int64_t columns,
                function_ref<void(const Block &)> body) {

@@ -16,6 +16,9 @@ struct Block {
   Value scores;
 };
 
+/// At most so many rows of scores are in memory at a time.
+int64_t mostBlockRows(int64_t columns);
+
 /// For each block of rows of `left`, which has at most `rows`: the scores left right^T. `right` has at most `columns`.
 void forBlocks(Lowering &b, Value left, int64_t rows, Value right, int64_t columns,
                llvm::function_ref<void(const Block &)> body);
