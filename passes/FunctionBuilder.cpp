@@ -6,7 +6,6 @@
 using namespace mlir;
 using namespace tower;
 
-static constexpr llvm::StringLiteral argumentName = "tower.argument";
 
 FunctionBuilder::FunctionBuilder(ModuleOp module, Location loc, StringRef name) : builder(module.getContext()) {
   builder.setInsertionPointToEnd(module.getBody());
@@ -18,7 +17,7 @@ BlockArgument FunctionBuilder::find(DictionaryAttr key, Type type) {
   auto [it, isNew] = arguments.try_emplace(key);
   if (isNew) {
     unsigned index = function.getNumArguments();
-    auto attributes = builder.getDictionaryAttr(builder.getNamedAttr(argumentName, key));
+    auto attributes = builder.getDictionaryAttr(builder.getNamedAttr(kArgument, key));
     LogicalResult inserted = function.insertArgument(index, type, attributes, function.getLoc());
     assert(succeeded(inserted) && "an entry point takes any argument");
     (void)inserted;

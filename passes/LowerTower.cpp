@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // Turns functions of tower ops on tensors into loops over memory. What each op becomes is in passes/lower/.
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "passes/Passes.h"
@@ -15,6 +17,8 @@ namespace tower {
 
 namespace {
 struct LowerTower : impl::LowerTowerBase<LowerTower> {
+  using LowerTowerBase::LowerTowerBase;
+
   void runOnOperation() override {
     SmallVector<func::FuncOp> functions;
     for (auto function : getOperation().getOps<func::FuncOp>()) {
@@ -24,7 +28,7 @@ struct LowerTower : impl::LowerTowerBase<LowerTower> {
         functions.push_back(function);
     }
     for (func::FuncOp function : functions)
-      if (failed(lower::Lowering(function).run()))
+      if (failed(lower::Lowering(function, gpu ? lower::Machine::Gpu : lower::Machine::Cpu).run()))
         return signalPassFailure();
   }
 };

@@ -10,6 +10,8 @@ namespace tower {
 
 /// Of a function's result: the number of the argument whose new value it is.
 inline constexpr llvm::StringLiteral kUpdates = "tower.updates";
+/// Of a function's argument: what the runtime has to pass.
+inline constexpr llvm::StringLiteral kArgument = "tower.argument";
 
 #define GEN_PASS_DECL
 #define GEN_PASS_REGISTRATION

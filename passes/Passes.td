@@ -226,6 +226,54 @@ def ApproximateMath : Pass<"tower-approximate-math"> {
   let dependentDialects = ["mlir::arith::ArithDialect", "mlir::math::MathDialect", "mlir::vector::VectorDialect"];
 }
 
+def FormKernels : Pass<"tower-form-kernels", "mlir::ModuleOp"> {
+  let summary = "Cut functions of warps' loops into kernels and a host program";
+  let description = [{
+    Takes the functions that `tower-lower{gpu}` made. Each scf.parallel becomes a kernel with a warp for each iteration,
+    each product one with a block for each tile (`tower-lower-kernel-products`), and what lies between them and touches
+    memory one of a single warp. Kernels are gpu.func in one gpu.module for each function; where they stood is a
+    gpu.launch_func. Loops around kernels stay on the host where their bounds are constants; a condition around kernels
+    goes into each of them.
+
+    A value that only a kernel knows, as the number of distinct rows, goes through memory to the kernels that need it.
+    Views and arithmetic are made again where they are used. What the host draws (sampled rows, masks) and the scalars
+    that it gives (step, seed, rate) are copied to the device with gpu.memcpy before anything reads them.
+  }];
+  let dependentDialects = ["mlir::arith::ArithDialect", "mlir::gpu::GPUDialect", "mlir::memref::MemRefDialect",
+                           "mlir::scf::SCFDialect"];
+}
+
+def LowerKernelProducts : Pass<"tower-lower-kernel-products", "mlir::ModuleOp"> {
+  let summary = "Turn linalg.matmul in kernels into tiles in shared memory";
+  let description = [{
+    A kernel that is one product becomes a loop over tiles of C of 64 x 64: a block of 256 threads brings 16 columns of A
+    and rows of B at a time to shared memory, and each thread sums 16 elements in registers. Extents are read where they
+    are known, in the kernel; what is behind an edge counts as zero. Bias, ReLU and gate are applied before the elements
+    are stored. A product amid other code of a warp is summed by that warp, a column for each lane.
+  }];
+  let dependentDialects = ["mlir::arith::ArithDialect", "mlir::gpu::GPUDialect", "mlir::memref::MemRefDialect",
+                           "mlir::scf::SCFDialect", "mlir::vector::VectorDialect"];
+}
+
+def KernelArguments : Pass<"tower-kernel-arguments", "mlir::ModuleOp"> {
+  let summary = "Pass pointers and integers to kernels";
+  let description = [{
+    A memref that a kernel gets becomes its pointer and an i64 for each extent that is not static; an index becomes an
+    i64. All of them are 8 bytes, for every form of the kernel.
+  }];
+  let dependentDialects = ["mlir::LLVM::LLVMDialect", "mlir::arith::ArithDialect", "mlir::memref::MemRefDialect"];
+}
+
+def HostProgram : Pass<"tower-host-program", "mlir::ModuleOp"> {
+  let summary = "Turn launches and copies into calls of the runtime";
+  let description = [{
+    For functions behind `tower-plan-memory`. Each gets the runtime as a last argument; gpu.launch_func becomes
+    `tower_rt_launch` with a constant that names the kernel, gpu.memcpy `tower_rt_upload`, and memory of the host
+    `tower_rt_stage`. Modules of kernels are dropped: they were compiled before.
+  }];
+  let dependentDialects = ["mlir::LLVM::LLVMDialect", "mlir::arith::ArithDialect", "mlir::func::FuncDialect"];
+}
+
 def LowerProducts : Pass<"tower-lower-products", "mlir::ModuleOp"> {
   let summary = "Generate code for dense products of f32";
   let description = [{
@@ -296,7 +344,10 @@ def LowerTower : Pass<"tower-lower", "mlir::ModuleOp"> {
     }
     ```
   }];
-  let dependentDialects = ["mlir::LLVM::LLVMDialect", "mlir::arith::ArithDialect", "mlir::func::FuncDialect",
+  let options = [Option<"gpu", "gpu", "bool", "false",
+                        "loops for warps of a GPU: a row is a warp, its columns are lanes">];
+  let dependentDialects = ["mlir::LLVM::LLVMDialect", "mlir::NVVM::NVVMDialect", "mlir::arith::ArithDialect",
+                           "mlir::func::FuncDialect", "mlir::gpu::GPUDialect",
                            "mlir::linalg::LinalgDialect", "mlir::math::MathDialect", "mlir::memref::MemRefDialect",
                            "mlir::scf::SCFDialect", "mlir::vector::VectorDialect"];
 }

@@ -13,9 +13,12 @@
 #include "mlir/Conversion/VectorToLLVM/ConvertVectorToLLVM.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
+#include "mlir/Dialect/Func/Extensions/InlinerExtension.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/Index/IR/IndexDialect.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Linalg/Passes.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -33,8 +36,9 @@ namespace tower {
 
 void registerTowerDialects(DialectRegistry &registry) {
   registry.insert<TowerDialect, LLVM::LLVMDialect, affine::AffineDialect, arith::ArithDialect, cf::ControlFlowDialect,
-                  func::FuncDialect, index::IndexDialect, linalg::LinalgDialect, math::MathDialect,
-                  memref::MemRefDialect, scf::SCFDialect, ub::UBDialect, vector::VectorDialect>();
+                  func::FuncDialect, gpu::GPUDialect, index::IndexDialect, linalg::LinalgDialect, math::MathDialect,
+                  memref::MemRefDialect, NVVM::NVVMDialect, scf::SCFDialect, ub::UBDialect, vector::VectorDialect>();
+  func::registerInlinerExtension(registry);
   arith::registerConvertArithToLLVMInterface(registry);
   cf::registerConvertControlFlowToLLVMInterface(registry);
   index::registerConvertIndexToLLVMInterface(registry);
@@ -120,10 +124,20 @@ void addPlanPhase(OpPassManager &passes, int64_t vectorWidth) {
   passes.addPass(createPlanMemory());
 }
 
-void addLLVMPhase(OpPassManager &passes) {
-  passes.addPass(createOutlineParallel());
+void addKernelPhase(OpPassManager &passes) {
+  passes.addPass(createLowerTower({/*gpu=*/true}));
+  passes.addPass(createInlinerPass());
   passes.addPass(createCanonicalizerPass());
   passes.addPass(createCSEPass());
+  passes.addPass(createFormKernels());
+  passes.addPass(createLowerKernelProducts());
+  passes.addPass(createApproximateMath());
+  passes.addPass(createCanonicalizerPass());
+  passes.addPass(createCSEPass());
+  passes.addPass(createPlanMemory());
+}
+
+static void addConversion(OpPassManager &passes) {
   passes.addPass(createMakeEntryPoints());
   passes.addPass(memref::createExpandStridedMetadataPass());
   passes.addPass(createLowerAffinePass());
@@ -132,6 +146,18 @@ void addLLVMPhase(OpPassManager &passes) {
   passes.addPass(createConvertToLLVMPass());
   passes.addPass(createReconcileUnrealizedCastsPass());
   passes.addPass(createCSEPass());
+}
+
+void addHostPhase(OpPassManager &passes) {
+  passes.addPass(createHostProgram());
+  addConversion(passes);
+}
+
+void addLLVMPhase(OpPassManager &passes) {
+  passes.addPass(createOutlineParallel());
+  passes.addPass(createCanonicalizerPass());
+  passes.addPass(createCSEPass());
+  addConversion(passes);
 }
 
 namespace {
@@ -154,6 +180,10 @@ void registerTowerPipelines() {
   static PassPipelineRegistration<PlanOptions> plan(
       "tower-plan-phase", "Products to loops, buffers into the arena",
       [](OpPassManager &passes, const PlanOptions &options) { addPlanPhase(passes, options.vectorWidth); });
+  static PassPipelineRegistration<> kernels(
+      "tower-kernel-phase", "Dataflow to kernels of a GPU and the program that launches them", addKernelPhase);
+  static PassPipelineRegistration<> host("tower-host-phase", "The host's program of a GPU to the LLVM dialect",
+                                         addHostPhase);
   static PassPipelineRegistration<> llvm("tower-llvm-phase", "Planned loops to the LLVM dialect", addLLVMPhase);
   static PassPipelineRegistration<PlanOptions> all(
       "tower-pipeline", "All phases behind the declared model and its backward pass: dataflow to the LLVM dialect",

@@ -27,6 +27,12 @@ void addLowerPhase(mlir::OpPassManager &passes);
 /// Products -> loops; approximated functions; every buffer at its place in the arena. `vectorWidth`: elements of f32 in
 /// the target's registers, see TargetDescription.
 void addPlanPhase(mlir::OpPassManager &passes, int64_t vectorWidth);
+/// For a GPU, instead of lowering and planning: dataflow to kernels and a host program whose memory is planned.
+void addKernelPhase(mlir::OpPassManager &passes);
+
+/// Behind addKernelPhase and tower-kernel-arguments: the host's program to the LLVM dialect; kernels are dropped.
+void addHostPhase(mlir::OpPassManager &passes);
+
 /// Functions for threads, entry points, and all of it in the LLVM dialect. attachProgram() comes after.
 void addLLVMPhase(mlir::OpPassManager &passes);
 

@@ -19,8 +19,12 @@ template <class T> mlir::Type runtimeType(mlir::MLIRContext *context) {
     return mlir::IntegerType::get(context, 8 * sizeof(T));
 }
 
-template <class... Arguments> mlir::FunctionType runtimeSignature(mlir::MLIRContext *context, void (*)(Arguments...)) {
-  return mlir::FunctionType::get(context, {runtimeType<Arguments>(context)...}, {});
+template <class Result, class... Arguments>
+mlir::FunctionType runtimeSignature(mlir::MLIRContext *context, Result (*)(Arguments...)) {
+  llvm::SmallVector<mlir::Type> results;
+  if constexpr (!std::is_void_v<Result>)
+    results.push_back(runtimeType<Result>(context));
+  return mlir::FunctionType::get(context, {runtimeType<Arguments>(context)...}, results);
 }
 
 /// The declaration of `name` in `module`, made at its end if there is none. `function` only gives the type: null.

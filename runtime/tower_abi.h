@@ -86,6 +86,28 @@ void tower_rt_sample_uniform(uint64_t seed, uint32_t stream, uint64_t step, int6
 void tower_rt_feature_mask(uint64_t seed, uint32_t stream, uint64_t step, int64_t features, int64_t masked,
                            const int32_t *order, uint8_t *mask);
 
+/* ---- What the program of a GPU may call: its buffers are the device's, but for step, seed, rate, items and MI orders,
+ * which are the host's. All that is asked for happens in this order, some time before the entry's results are read. ---- */
+
+/* A kernel, by its name in the module that was compiled for the device. `host_form` is the same kernel for one thread of
+ * a simulated device, or null: only tests have it. `arguments` points to each argument's value. */
+typedef void (*tower_host_form)(void *const *arguments);
+typedef struct tower_kernel {
+  const char *name;
+  tower_host_form host_form;
+} tower_kernel;
+
+/* A grid of `blocks` blocks, each of `warps` warps of 32 threads: thread (x, y) is lane x of warp y. Each argument is 8
+ * bytes, a pointer or an integer; their values are read before the call returns. */
+void tower_rt_launch(tower_rt *runtime, const tower_kernel *kernel, int64_t blocks, int64_t warps,
+                     void *const *arguments, int64_t num_arguments);
+
+/* Memory of the host that the device can copy from, valid until the entry returns. */
+void *tower_rt_stage(tower_rt *runtime, int64_t bytes);
+
+/* Copies to the device what the host's memory holds now. */
+void tower_rt_upload(tower_rt *runtime, void *device, const void *host, int64_t bytes);
+
 #ifdef __cplusplus
 }
 #endif

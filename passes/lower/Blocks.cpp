@@ -50,11 +50,13 @@ void forBlocks(Lowering &b, Value left, int64_t rows, Value right, int64_t colum
   };
   if (size == rows && !counted)
     return block(b.index(0), b.getIndexAttr(size));
-  Value end = b.extent(left, 0);
+  // A GPU's launches are known before it counts rows: of blocks behind the end nothing is left.
+  Value used = b.extent(left, 0), end = b.onGpu() ? b.index(rows) : used;
   b.loop(b.index(0), end, size, [&](Value first) {
     if (rows % size == 0 && !counted)
       return block(first, b.getIndexAttr(size));
-    block(first, b.min(b.sub(end, first), b.index(size)));
+    Value count = b.min(b.sub(used, first), b.index(size));
+    block(first, b.onGpu() ? b.max(count, b.index(0)) : count);
   });
 }
 

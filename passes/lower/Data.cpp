@@ -51,8 +51,8 @@ LogicalResult lower(Lowering &b, ComplementOp op) {
 
 LogicalResult lower(Lowering &b, TakeOp op) {
   Value column = b.memory(op.getColumn()), rows = b.memory(op.getRows()), result = b.define(op.getResult());
-  b.rows(b.rowCount(op.getResult()), 2,
-         [&](Value i) { b.store(b.load(column, b.toIndex(b.load(rows, i))), result, i); });
+  b.elements(b.rowCount(op.getResult()), 2,
+             [&](Value i) { b.store(b.load(column, b.toIndex(b.load(rows, i))), result, i); });
   return mlir::success();
 }
 

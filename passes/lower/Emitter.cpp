@@ -118,6 +118,8 @@ Value Emitter::reduce(Value vector, bool maximum) {
 Value Emitter::load(Value memory, ValueRange at) { return memref::LoadOp::create(*this, memory, at); }
 
 void Emitter::store(Value value, Value memory, ValueRange at) {
+  if (onGpu() && !alongLanes)
+    return storeOnce(value, memory, at);
   if (isa<VectorType>(value.getType()))
     vector::StoreOp::create(*this, value, memory, at);
   else
@@ -250,16 +252,28 @@ void Emitter::pieces(Value count, int64_t cost, function_ref<void(Value, Value)>
 }
 
 void Emitter::rows(int64_t count, int64_t cost, Body body) {
+  if (onGpu())
+    return warpPerRow(index(count), body);
   pieces(count, cost, [&](Value begin, Value end) { loop(begin, end, 1, body); });
 }
 
 void Emitter::rows(Value count, int64_t cost, Body body) {
+  if (onGpu())
+    return warpPerRow(count, body);
   pieces(count, cost, [&](Value begin, Value end) { loop(begin, end, 1, body); });
+}
+
+void Emitter::elements(Value count, int64_t cost, Body body) {
+  if (onGpu())
+    return lanePerElement(count, body);
+  rows(count, cost, body);
 }
 
 // ---- Vectors -------------------------------------------------------------------------------------------------------
 
 void Emitter::vectors(int64_t width, VectorBody body) {
+  if (onGpu())
+    return lanesOf(index(0), index(width), body);
   int64_t full = width - width % kLanes;
   if (full == kLanes)
     body(index(0), vectorOf(getF32Type()));
@@ -270,6 +284,8 @@ void Emitter::vectors(int64_t width, VectorBody body) {
 }
 
 void Emitter::vectors(Value from, Value to, VectorBody full, Body scalar) {
+  if (onGpu())
+    return lanesOf(from, to, full);
   Value length = sub(to, from);
   Value end = add(from, mul(div(length, index(kLanes)), index(kLanes)));
   loop(from, end, kLanes, [&](Value at) { full(at, vectorOf(getF32Type())); });
@@ -277,6 +293,8 @@ void Emitter::vectors(Value from, Value to, VectorBody full, Body scalar) {
 }
 
 void Emitter::vectorsInPieces(int64_t width, int64_t cost, VectorBody body) {
+  if (onGpu())
+    return lanePerElement(index(width), [&](Value column) { body(column, vectorOf(getF32Type(), 1)); });
   int64_t whole = width / kLanes;
   if (whole > 0)
     rows(whole, cost, [&](Value i) { body(mul(i, index(kLanes)), vectorOf(getF32Type())); });
@@ -284,24 +302,68 @@ void Emitter::vectorsInPieces(int64_t width, int64_t cost, VectorBody body) {
     body(index(whole * kLanes), vectorOf(getF32Type(), width % kLanes));
 }
 
-Value Emitter::fold(int64_t width, function_ref<Value(Value, VectorType)> body, bool maximum) {
+Value Emitter::neutral(VectorType type, bool maximum) {
+  return splat(maximum ? -std::numeric_limits<float>::infinity() : 0.0, type);
+}
+
+Value Emitter::fold(int64_t width, FoldBody body, bool maximum) {
+  if (onGpu())
+    return foldOnWarp(index(width), body, maximum);
   VectorType type = vectorOf(getF32Type());
   int64_t full = width - width % kLanes;
-  auto combine = [&](Value a, Value b) { return maximum ? max(a, b) : add(a, b); };
   Value result;
   if (full == kLanes) {
     result = reduce(body(index(0), type), maximum);
   } else if (full > 0) {
-    Value start = splat(maximum ? -std::numeric_limits<float>::infinity() : 0.0, type);
-    Values sums = loop(index(0), index(full), kLanes, start,
-                       [&](Value column, ValueRange sum) -> Values { return {combine(sum[0], body(column, type))}; });
+    Values sums =
+        loop(index(0), index(full), kLanes, neutral(type, maximum),
+             [&](Value column, ValueRange sum) -> Values { return {combine(sum[0], body(column, type), maximum)}; });
     result = reduce(sums[0], maximum);
   }
   if (width > full) {
     Value tail = reduce(body(index(full), vectorOf(getF32Type(), width - full)), maximum);
-    result = result ? combine(result, tail) : tail;
+    result = result ? combine(result, tail, maximum) : tail;
   }
   return result;
+}
+
+Value Emitter::fold(Value width, FoldBody body, bool maximum) {
+  if (onGpu())
+    return foldOnWarp(width, body, maximum);
+  VectorType type = vectorOf(getF32Type()), one = vectorOf(getF32Type(), 1);
+  Value whole = mul(div(width, index(kLanes)), index(kLanes));
+  Values sums = loop(index(0), whole, kLanes, neutral(type, maximum), [&](Value column, ValueRange before) -> Values {
+    return {combine(before[0], body(column, type), maximum)};
+  });
+  return loop(whole, width, 1, reduce(sums[0], maximum), [&](Value column, ValueRange before) -> Values {
+    return {combine(before[0], reduce(body(column, one), maximum), maximum)};
+  })[0];
+}
+
+SmallVector<Part> Emitter::parts(Value from, int64_t width) {
+  if (onGpu())
+    return partsOfLanes(from, width);
+  SmallVector<Part> result;
+  for (int64_t column = 0; column < width; column += kLanes)
+    result.push_back({add(from, index(column)), vectorOf(getF32Type(), std::min(kLanes, width - column)), {}});
+  return result;
+}
+
+void Emitter::inPart(const Part &part, function_ref<void()> body) {
+  if (!part.valid)
+    return body();
+  bool outside = std::exchange(alongLanes, true);
+  ifThen(part.valid, body);
+  alongLanes = outside;
+  syncWarp();
+}
+
+Value Emitter::sumOf(const Part &part, Value elements) {
+  if (!onGpu())
+    return reduce(elements);
+  if (part.valid)
+    elements = select(part.valid, elements, splat(0, part.type));
+  return acrossLanes(reduce(elements), /*maximum=*/false);
 }
 
 Value Emitter::total(Value memory) {

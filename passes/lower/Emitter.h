@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // A builder of loops over memrefs: pieces for threads, vectors along rows, sums in one fixed order.
+//
+// For a GPU the same calls make code for warps of 32 lanes. All lanes of a warp run the same code with the same values
+// but along vectors(), fold() and parts(), where each lane has elements of its own; what is stored elsewhere, one lane
+// stores. Iterations of rows() are a warp each.
 #ifndef TOWER_PASSES_LOWER_EMITTER_H
 #define TOWER_PASSES_LOWER_EMITTER_H
 
@@ -21,9 +25,28 @@ using Values = llvm::SmallVector<Value>;
 /// them to what the CPU has.
 inline constexpr int64_t kLanes = 16;
 
+/// Lanes of a GPU's warp.
+inline constexpr int64_t kWarp = 32;
+
+/// Attribute of an scf.parallel: more iterations than this there are never.
+inline constexpr llvm::StringLiteral kAtMost = "tower.at_most";
+
+/// What the code is for.
+enum class Machine { Cpu, Gpu };
+
+/// Some columns of a row, kept in registers while something else is looped over.
+struct Part {
+  Value column; ///< The first one, of this lane on a GPU.
+  VectorType type;
+  Value valid; ///< On a GPU an i1, false where the lane has no column and repeats another's; or null.
+};
+
 class Emitter : public mlir::ImplicitLocOpBuilder {
 public:
-  using ImplicitLocOpBuilder::ImplicitLocOpBuilder;
+  Emitter(mlir::Location loc, mlir::Operation *before, Machine machine = Machine::Cpu)
+      : ImplicitLocOpBuilder(loc, before), machine(machine) {}
+
+  bool onGpu() const { return machine == Machine::Gpu; }
 
   // ---- Constants and arithmetic; operands of one type, floats may be contracted -------------------------------------
   Value index(int64_t value);
@@ -84,18 +107,30 @@ public:
   /// The same, with a loop over each range.
   void rows(int64_t count, int64_t cost, Body body);
   void rows(Value count, int64_t cost, Body body);
+  /// rows() whose iterations store single elements: on a GPU a lane each, not a warp.
+  void elements(Value count, int64_t cost, Body body);
+  /// Says that a count known at run time is never above `most`: a GPU's launches are planned for it.
+  void bound(Value count, int64_t most) { bounds[count] = most; }
   /// How many pieces pieces(count, cost) makes.
   static int64_t numPieces(int64_t count, int64_t cost);
 
-  // ---- Vectors along `width` elements: full ones in a loop, then what is left
-  // ----------------------------------------
+  // ---- Vectors along `width` elements: full ones in a loop, then what is left -------------------------------------
   using VectorBody = llvm::function_ref<void(Value column, VectorType type)>;
   void vectors(int64_t width, VectorBody body);
   void vectors(Value from, Value to, VectorBody full, Body scalar);
   /// The same, cut into pieces for threads: `cost` element operations for each full vector.
   void vectorsInPieces(int64_t width, int64_t cost, VectorBody body);
   /// The f32 sum (or maximum) over `width` elements of what `body` gives for each.
-  Value fold(int64_t width, llvm::function_ref<Value(Value column, VectorType type)> body, bool maximum = false);
+  using FoldBody = llvm::function_ref<Value(Value column, VectorType type)>;
+  Value fold(int64_t width, FoldBody body, bool maximum = false);
+  Value fold(Value width, FoldBody body, bool maximum = false);
+
+  /// Columns [from, from + width), all at once.
+  llvm::SmallVector<Part> parts(Value from, int64_t width);
+  /// `body` where the lane has columns: around what changes memory that it also reads.
+  void inPart(const Part &part, llvm::function_ref<void()> body);
+  /// The sum of a part's elements.
+  Value sumOf(const Part &part, Value elements);
 
   /// The sum of an f32 vector's elements in memory, in order.
   Value total(Value memory);
@@ -104,6 +139,23 @@ public:
   VectorType like(VectorType type, mlir::Type element) { return VectorType::get(type.getShape(), element); }
 
 private:
+  // Warps.cpp: the same on a GPU.
+  Value lane();
+  void syncWarp();
+  void storeOnce(Value value, Value memory, ValueRange at);
+  void warpPerRow(Value count, Body body);
+  void lanesOf(Value from, Value to, VectorBody body);
+  void lanePerElement(Value count, Body body);
+  Value foldOnWarp(Value width, FoldBody body, bool maximum);
+  llvm::SmallVector<Part> partsOfLanes(Value from, int64_t width);
+  Value acrossLanes(Value value, bool maximum);
+  Value combine(Value a, Value b, bool maximum) { return maximum ? max(a, b) : add(a, b); }
+  Value neutral(VectorType type, bool maximum);
+
+  Machine machine;
+  llvm::DenseMap<Value, int64_t> bounds;
+  bool alongLanes = false; ///< Lanes have elements of their own here.
+
   void piecesOf(Value numPieces, Value chunk, Value count, bool exact, llvm::function_ref<void(Value, Value)> body);
 };
 

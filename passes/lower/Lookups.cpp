@@ -24,12 +24,10 @@ constexpr int64_t kSummedColumns = 8 * kLanes;
 
 /// result[i, from .. from + width) of a pooled lookup.
 void poolColumns(Lowering &b, PooledValues &pooled, Value table, Value result, Value i, Value from, int64_t width) {
-  SmallVector<std::pair<Value, VectorType>> parts;
-  for (int64_t column = 0; column < width; column += kLanes)
-    parts.emplace_back(b.add(from, b.index(column)), b.vectorOf(b.getF32Type(), std::min(kLanes, width - column)));
+  SmallVector<Part> parts = b.parts(from, width);
   Values initial;
-  for (auto &[column, type] : parts)
-    initial.push_back(b.splat(0, type));
+  for (const Part &part : parts)
+    initial.push_back(b.splat(0, part.type));
   if (pooled.drops())
     initial.push_back(b.index(0));
   auto [first, length] = pooled.range(i);
@@ -38,7 +36,7 @@ void poolColumns(Lowering &b, PooledValues &pooled, Value table, Value result, V
       Value row = pooled.at(first, j);
       Values after;
       for (auto [part, sum] : llvm::zip_first(parts, before))
-        after.push_back(b.add(sum, b.loadVector(part.second, table, {row, part.first})));
+        after.push_back(b.add(sum, b.loadVector(part.type, table, {row, part.column})));
       if (pooled.drops())
         after.push_back(b.add(before.back(), b.index(1)));
       return after;
@@ -49,8 +47,8 @@ void poolColumns(Lowering &b, PooledValues &pooled, Value table, Value result, V
   });
   Value coefficient = pooled.coefficient(pooled.drops() ? sums.back() : length);
   for (auto [part, sum] : llvm::zip_first(parts, sums)) {
-    Value scaled = coefficient ? b.mul(sum, b.broadcast(coefficient, part.second)) : sum;
-    b.store(scaled, result, {i, part.first});
+    Value scaled = coefficient ? b.mul(sum, b.broadcast(coefficient, part.type)) : sum;
+    b.store(scaled, result, {i, part.column});
   }
 }
 

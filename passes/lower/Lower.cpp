@@ -49,7 +49,7 @@ LogicalResult lowerOp(Lowering &lowering, Operation *op) {
       .Default([](Operation *other) { return other->emitOpError("has no lowering"); });
 }
 
-Lowering::Lowering(func::FuncOp source) : Emitter(source.getLoc(), source), source(source) {}
+Lowering::Lowering(func::FuncOp source, Machine machine) : Emitter(source.getLoc(), source, machine), source(source) {}
 
 LogicalResult Lowering::run() {
   if (!source.getBody().hasOneBlock())
@@ -267,6 +267,8 @@ void Lowering::elementwise(ValueRange from, Value to, int64_t cost, function_ref
     }
   }
   to = all.pop_back_val();
+  if (onGpu())
+    return vectorsInPieces(shapeOf(to)[0], cost, [&](Value i, VectorType type) { at(all, type, i); });
   // Pieces begin at multiples of the vector's length; what does not fill a vector comes last.
   int64_t total = shapeOf(to)[0], whole = total / kLanes;
   if (whole > 0)

@@ -24,7 +24,7 @@ mlir::MemRefType memoryType(mlir::Type tensor);
 /// argument is written only by its update.
 class Lowering : public Emitter {
 public:
-  explicit Lowering(mlir::func::FuncOp source);
+  explicit Lowering(mlir::func::FuncOp source, Machine machine = Machine::Cpu);
 
   /// Makes the function over memory beside the old one, which is erased. Emits errors at the ops' places in the spec.
   mlir::LogicalResult run();
@@ -35,7 +35,10 @@ public:
   Value memory(Value tensor) const { return buffers.lookup(tensor); }
   /// The rows of a tensor: its static extent, or of one with a #tower.bound how many there are in this step.
   Value rowCount(Value tensor);
-  void setRowCount(Value tensor, Value count) { rowCounts[tensor] = count; }
+  void setRowCount(Value tensor, Value count) {
+    rowCounts[tensor] = count;
+    bound(count, memoryType(tensor.getType()).getShape()[0]);
+  }
   /// The memory of these rows; all memory where their number is static.
   Value rowsInUse(Value tensor);
   /// Memory for a result that its op writes in full.

@@ -71,7 +71,9 @@ public:
       return rowsAsSummed(rule, perRow);
     Value rows = b.memory(op.getRows()), values = b.memory(op.getValues());
     int64_t width = shapeOf(values)[1];
-    b.rows(b.toIndex(b.scalar(b.memory(op.getCount()))), width * 8, [&](Value d) {
+    Value count = b.toIndex(b.scalar(b.memory(op.getCount())));
+    b.bound(count, shapeOf(values)[0]);
+    b.rows(count, width * 8, [&](Value d) {
       Value row = b.toIndex(b.load(rows, d));
       auto gradient = [&](Value column, VectorType type) {
         return scaled(b.loadVector(type, values, {d, column}), type);
@@ -114,7 +116,9 @@ private:
       sum.forColumns([&](Value from, int64_t width) {
         SummedColumns columns = sum.sum(begin, end, from, width);
         for (auto [part, total] : llvm::zip(columns.parts, columns.sums))
-          apply(state, scaled(total, part.second), ValueRange{row, part.first}, part.second, rule);
+          b.inPart(part, [&] {
+            apply(state, scaled(total, part.type), ValueRange{row, part.column}, part.type, rule);
+          });
       });
     });
     return success();
@@ -127,8 +131,8 @@ private:
     auto add = [&](Value before, Value from, int64_t width) {
       SummedColumns columns = sum.sum(begin, end, from, width);
       for (auto [part, total] : llvm::zip(columns.parts, columns.sums)) {
-        Value g = scaled(total, part.second);
-        before = b.add(before, b.reduce(b.mul(g, g)));
+        Value g = scaled(total, part.type);
+        before = b.add(before, b.sumOf(part, b.mul(g, g)));
       }
       return before;
     };
@@ -284,6 +288,7 @@ LogicalResult lower(Lowering &b, SquaredNormOp op) {
   }
   // Each row's sum, then their sum in order.
   Value count = op.getCount() ? b.toIndex(b.scalar(b.memory(op.getCount()))) : b.index(shape[0]);
+  b.bound(count, shape[0]);
   Value sums = b.allocateF32({shape[0]});
   b.rows(count, 2 * shape[1], [&](Value row) {
     Value sum = b.fold(shape[1], [&](Value column, VectorType type) {

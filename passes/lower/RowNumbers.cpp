@@ -15,7 +15,10 @@ RowNumbers::RowNumbers(Lowering &b, int64_t entries, std::optional<int64_t> limi
       slots(b.allocate({direct ? *limit : int64_t(1) << slotBits}, b.getI32Type())) {}
 
 void RowNumbers::clear() {
-  b.loop(b.index(0), b.extent(slots, 0), 1, [&](Value i) { b.store(b.integer(0, 32), slots, i); });
+  auto free = [&](Value i) { b.store(b.integer(0, 32), slots, i); };
+  if (b.onGpu())
+    return b.elements(b.extent(slots, 0), 1, free);
+  b.loop(b.index(0), b.extent(slots, 0), 1, free);
 }
 
 /// Where the row's slot is, or the free one where it goes: an index.

@@ -40,6 +40,7 @@ LogicalResult RowSum::collect(Value gradient) {
   if (mask) {
     int64_t feature = share.single ? *share.single.getFeature() : *share.pooled.getFeature();
     share.count = b.select(b.isMasked(b.memory(mask), feature), b.index(0), share.count);
+    b.bound(share.count, share.positions);
   }
   shares.push_back(share);
   if (entries >= int64_t(1) << 30)
@@ -51,7 +52,7 @@ void RowSum::writeEntries(Share &share) {
   auto at = [&](Value i, int64_t first) { return b.add(i, b.index(first)); };
   if (share.single) {
     Value ids = b.memory(share.single.getIds()), of = b.memory(share.single.getRows());
-    b.rows(share.count, 2, [&](Value i) {
+    b.elements(share.count, 2, [&](Value i) {
       b.store(b.load(ids, b.toIndex(b.load(of, i))), rowOfEntry, at(i, share.firstEntry));
       if (weighted)
         b.store(b.f32(1), coefficients, at(i, share.firstPosition));
@@ -134,19 +135,17 @@ Value RowSum::gradientAt(Value position, Value &owner) {
 SummedColumns RowSum::sum(Value begin, Value end, Value from, int64_t width) {
   SummedColumns result;
   Values initial;
-  for (int64_t column = 0; column < width; column += kLanes) {
-    VectorType type = b.vectorOf(b.getF32Type(), std::min(kLanes, width - column));
-    result.parts.emplace_back(b.add(from, b.index(column)), type);
-    initial.push_back(b.splat(0, type));
-  }
+  result.parts = b.parts(from, width);
+  for (const Part &part : result.parts)
+    initial.push_back(b.splat(0, part.type));
   result.sums = b.loop(begin, end, 1, initial, [&](Value at, ValueRange before) -> Values {
     Value position = b.toIndex(b.load(order, at)), owner;
     Value gradient = gradientAt(position, owner);
     Value coefficient = weighted ? b.load(coefficients, position) : Value();
     Values after;
     for (auto [part, sum] : llvm::zip(result.parts, before)) {
-      Value g = b.loadVector(part.second, gradient, {owner, part.first});
-      after.push_back(coefficient ? b.fma(g, b.broadcast(coefficient, part.second), sum) : b.add(sum, g));
+      Value g = b.loadVector(part.type, gradient, {owner, part.column});
+      after.push_back(coefficient ? b.fma(g, b.broadcast(coefficient, part.type), sum) : b.add(sum, g));
     }
     return after;
   });
@@ -170,6 +169,7 @@ void RowSum::group(Value rows) {
     return {number(numbers, entry, state[0])[1]};
   })[0];
 
+  b.bound(distinct, bound());
   b.loop(b.index(0), distinct, 1, b.integer(0, 32), [&](Value d, ValueRange start) -> Values {
     Value size = b.load(ends, d);
     b.store(start[0], ends, d);
@@ -215,7 +215,7 @@ LogicalResult lower(Lowering &b, SumRowsOp op) {
     sum.forColumns([&](Value from, int64_t width) {
       SummedColumns columns = sum.sum(begin, end, from, width);
       for (auto [part, total] : llvm::zip(columns.parts, columns.sums))
-        b.store(total, values, {d, part.first});
+        b.store(total, values, {d, part.column});
     });
   });
   return success();

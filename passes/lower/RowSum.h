@@ -21,7 +21,7 @@ struct Share {
 
 /// Some columns of a distinct row's sum, in registers.
 struct SummedColumns {
-  llvm::SmallVector<std::pair<Value, VectorType>> parts; ///< First column and type of each vector.
+  llvm::SmallVector<Part> parts;
   Values sums;
 };
 

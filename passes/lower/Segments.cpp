@@ -63,24 +63,22 @@ Value visibleRows(Lowering &b, const Columns &columns, Value weight) {
 /// Columns [from, from + width) of b + sum_{f masked} d_f W_f.
 void sumDefaults(Lowering &b, const Columns &columns, ValueRange defaults, Value weight, Value bias, Value result,
                  Value from, int64_t width) {
-  SmallVector<std::pair<Value, VectorType>> parts;
-  for (int64_t column = 0; column < width; column += kLanes)
-    parts.emplace_back(b.add(from, b.index(column)), b.vectorOf(b.getF32Type(), std::min(kLanes, width - column)));
+  SmallVector<Part> parts = b.parts(from, width);
   Values sums;
-  for (auto &[column, type] : parts)
-    sums.push_back(bias ? b.loadVector(type, bias, column) : b.splat(0, type));
+  for (const Part &part : parts)
+    sums.push_back(bias ? b.loadVector(part.type, bias, part.column) : b.splat(0, part.type));
   forSegments(columns, [&](size_t f, int64_t first) {
     Value end = b.select(columns.masked[f], b.index(columns.widths[f]), b.index(0));
     sums = b.loop(b.index(0), end, 1, sums, [&](Value j, ValueRange before) -> Values {
       Value d = b.load(b.memory(defaults[f]), j), row = b.add(j, b.index(first));
       Values after;
       for (auto [part, sum] : llvm::zip(parts, before))
-        after.push_back(b.fma(b.broadcast(d, part.second), b.loadVector(part.second, weight, {row, part.first}), sum));
+        after.push_back(b.fma(b.broadcast(d, part.type), b.loadVector(part.type, weight, {row, part.column}), sum));
       return after;
     });
   });
   for (auto [part, sum] : llvm::zip(parts, sums))
-    b.store(sum, result, part.first);
+    b.store(sum, result, part.column);
 }
 
 /// The bias of a view that skips masked features.

@@ -8,7 +8,6 @@
 #include "passes/lower/Blocks.h"
 #include "passes/lower/PairsOfRows.h"
 
-#include <limits>
 #include <optional>
 
 namespace tower::lower {
@@ -94,17 +93,7 @@ public:
   Value foldColumns(llvm::function_ref<Value(Value, VectorType)> body, bool maximum = false) {
     if (!shift)
       return b.fold(mostColumns, body, maximum);
-    auto combine = [&](Value x, Value y) { return maximum ? b.max(x, y) : b.add(x, y); };
-    VectorType type = b.vectorOf(b.getF32Type());
-    Value whole = b.mul(b.div(count, b.index(kLanes)), b.index(kLanes));
-    Value start = b.splat(maximum ? -std::numeric_limits<float>::infinity() : 0.0, type);
-    Values sums = b.loop(b.index(0), whole, kLanes, start, [&](Value column, ValueRange before) -> Values {
-      return {combine(before[0], body(column, type))};
-    });
-    Value result = b.reduce(sums[0], maximum);
-    return b.loop(whole, count, 1, result, [&](Value column, ValueRange before) -> Values {
-      return {combine(before[0], b.reduce(body(column, b.vectorOf(b.getF32Type(), 1)), maximum))};
-    })[0];
+    return b.fold(count, body, maximum);
   }
 
   /// `value`, but `otherwise` in the columns that are left out of the row.

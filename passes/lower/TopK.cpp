@@ -100,6 +100,9 @@ void TopK::offer(Value query, Value item, Value score) {
 
 void TopK::offerBlock(Value query, Value local, Value firstItem, Value items, Value block) {
   auto one = [&](Value i) { offer(query, b.add(firstItem, i), b.load(block, {local, i})); };
+  // A warp inserts an item together.
+  if (b.onGpu())
+    return b.loop(b.index(0), items, 1, one);
   b.vectors(
       b.index(0), items,
       [&](Value at, VectorType type) {

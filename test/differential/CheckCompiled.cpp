@@ -6,6 +6,7 @@
 #include "runtime/Model.h"
 #include "test/differential/Checks.h"
 #include "test/differential/Compiled.h"
+#include "test/gpu/Device.h"
 
 #include <cmath>
 #include <cstring>
@@ -22,8 +23,9 @@ std::vector<double> doubles(std::span<const float> values) { return {values.begi
 
 class CompiledCheck {
 public:
-  CompiledCheck(TestModel &model, const tower_program_v1 &program, Coverage &coverage, Failures &failures)
-      : model(model), coverage(coverage), failures(failures), pools{rt::Pool(1), rt::Pool(2)},
+  CompiledCheck(TestModel &model, const tower_program_v1 &program, Coverage &coverage, Failures &failures,
+                lower::Machine machine)
+      : model(model), machine(machine), coverage(coverage), failures(failures), pools{rt::Pool(1), rt::Pool(2)},
         one(program, *model.data, pools[0]), two(program, *model.data, pools[1]) {}
 
   void run() {
@@ -54,6 +56,11 @@ private:
   void compareBits(const std::string &what, std::span<const float> a, std::span<const float> b) {
     if (a.size() != b.size() || std::memcmp(a.data(), b.data(), a.size_bytes()))
       failures.push_back("compiled: " + what + " has other bits with two threads");
+  }
+
+  /// On a simulated device the second program runs threads and blocks in a random order.
+  void inOrder(const rt::Model &compiled) {
+    gpu_test::setOrder(&compiled == &two ? gpu_test::Order(model.seed) : std::nullopt);
   }
 
   void setTensors(rt::Model &compiled) {
@@ -103,6 +110,7 @@ private:
     double relative = relativeTolerance(*values);
     std::vector<float> losses[2];
     for (rt::Model *compiled : {&one, &two}) {
+      inOrder(*compiled);
       setTensors(*compiled);
       compiled->spoilArena();
       std::span<const float> found = compiled->trainStep(step, seed, rate);
@@ -136,6 +144,7 @@ private:
       asked.push_back(i % rows);
     std::vector<float> found[2];
     for (rt::Model *compiled : {&one, &two}) {
+      inOrder(*compiled);
       compiled->spoilArena();
       std::vector<float> &out = found[compiled == &two];
       out.resize(asked.size() * dim);
@@ -176,7 +185,9 @@ private:
         number = static_cast<float>(model.dice.between(int64_t{-1}, int64_t{1}));
       return all;
     };
-    score(numbers(model.dice.between(int64_t{1}, int64_t{600})), numbers(model.dice.between(int64_t{1}, int64_t{300})),
+    // A simulated device takes its time.
+    int64_t most = machine == lower::Machine::Gpu ? 40 : 600;
+    score(numbers(model.dice.between(int64_t{1}, most)), numbers(model.dice.between(int64_t{1}, int64_t{300})),
           /*exact=*/true);
   }
 
@@ -198,6 +209,7 @@ private:
     std::vector<float> scores[2];
     std::vector<int32_t> rows[2];
     for (rt::Model *compiled : {&one, &two}) {
+      inOrder(*compiled);
       compiled->spoilArena();
       scores[compiled == &two].resize(n * k);
       rows[compiled == &two].resize(n * k);
@@ -252,6 +264,7 @@ private:
   }
 
   TestModel &model;
+  lower::Machine machine;
   Coverage &coverage;
   Failures &failures;
   rt::Pool pools[2];
@@ -260,13 +273,21 @@ private:
 
 } // namespace
 
-void differential::checkCompiled(TestModel &model, Coverage &coverage, Failures &failures) {
-  Compiled compiled(model, coverage, failures);
+static void check(TestModel &model, Coverage &coverage, Failures &failures, lower::Machine machine) {
+  Compiled compiled(model, coverage, failures, machine);
   if (!compiled.program)
     return;
   try {
-    CompiledCheck(model, *compiled.program, coverage, failures).run();
+    CompiledCheck(model, *compiled.program, coverage, failures, machine).run();
   } catch (const rt::Error &error) {
     failures.push_back(std::string("compiled: ") + error.what());
   }
+}
+
+void differential::checkCompiled(TestModel &model, Coverage &coverage, Failures &failures) {
+  check(model, coverage, failures, lower::Machine::Cpu);
+}
+
+void differential::checkKernels(TestModel &model, Coverage &coverage, Failures &failures) {
+  check(model, coverage, failures, lower::Machine::Gpu);
 }

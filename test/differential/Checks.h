@@ -19,6 +19,9 @@ void checkPasses(TestModel &model, Coverage &coverage, Failures &failures);
 /// one thread and two give the same bits; nothing is read from the arena before it is written.
 void checkCompiled(TestModel &model, Coverage &coverage, Failures &failures);
 
+/// The same for a GPU's kernels, on a simulated device; in any order of threads and blocks the same bits.
+void checkKernels(TestModel &model, Coverage &coverage, Failures &failures);
+
 /// Counts situations that random data should bring about: repeated items, missing values, ...
 void countCases(TestModel &model, const oracle::Environment &values, Coverage &coverage);
 

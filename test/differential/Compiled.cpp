@@ -11,6 +11,8 @@
 #include "passes/PlanMemory.h"
 #include "passes/StepMemory.h"
 #include "passes/target/EmitObject.h"
+#include "test/gpu/Device.h"
+#include "test/gpu/HostForm.h"
 #include "llvm/ExecutionEngine/Orc/AbsoluteSymbols.h"
 #include "llvm/ExecutionEngine/Orc/ExecutionUtils.h"
 #include "llvm/ExecutionEngine/Orc/LLJIT.h"
@@ -25,7 +27,20 @@ static const TargetDescription &nativeTarget() {
   return target;
 }
 
-Compiled::Compiled(TestModel &model, Coverage &coverage, Failures &failures) {
+/// The device's memory is the host's.
+static thread_local std::vector<std::unique_ptr<char[]>> staged;
+
+static void *stage(tower_rt *, int64_t bytes) {
+  staged.push_back(std::make_unique<char[]>(bytes));
+  return staged.back().get();
+}
+static void upload(tower_rt *, void *device, const void *host, int64_t bytes) { std::memcpy(device, host, bytes); }
+static void launch(tower_rt *, const tower_kernel *kernel, int64_t blocks, int64_t warps, void *const *arguments,
+                   int64_t) {
+  gpu_test::launch(*kernel, blocks, warps, arguments);
+}
+
+Compiled::Compiled(TestModel &model, Coverage &coverage, Failures &failures, lower::Machine machine) {
   const TargetDescription &target = nativeTarget();
   OwningOpRef<ModuleOp> module = importModel(*model.spec, &model.context);
   auto phase = [&](const char *name, llvm::function_ref<void(OpPassManager &)> build) {
@@ -68,14 +83,22 @@ Compiled::Compiled(TestModel &model, Coverage &coverage, Failures &failures) {
   if (!phase("differentiate", addDifferentiatePhase) || !phase("fuse", fuse) || !phase("recompute", recompute))
     return;
   int64_t estimated = memory();
-  if (!phase("lower", addLowerPhase) || !phase("plan", plan))
+  bool onGpu = machine == lower::Machine::Gpu;
+  if (onGpu ? !phase("kernels", addKernelPhase) : !phase("lower", addLowerPhase) || !phase("plan", plan))
     return;
   std::map<std::string, int64_t> arenas = arenaBytes(*module);
   int64_t planned = arenas["train_step"];
-  if (double(planned) > 1.1 * double(estimated) || double(estimated) > 1.25 * double(planned))
+  if (!onGpu && (double(planned) > 1.1 * double(estimated) || double(estimated) > 1.25 * double(planned)))
     failures.push_back("the step's memory is " + std::to_string(planned) +
                        " bytes, estimated: " + std::to_string(estimated));
-  if (!phase("convert", addLLVMPhase))
+  auto arguments = [](OpPassManager &manager) { manager.addPass(createKernelArguments()); };
+  if (onGpu && !phase("arguments", arguments))
+    return;
+  if (onGpu && failed(gpu_test::makeHostForms(*module))) {
+    failures.push_back("no host forms: " + model.takeMessages());
+    return;
+  }
+  if (!phase("convert", onGpu ? addHostPhase : addLLVMPhase))
     return;
   attachProgram(*module, manifest.write(arenas));
   SmallVector<char, 0> object;
@@ -108,6 +131,14 @@ bool Compiled::load(StringRef object, Failures &failures) {
   define("tower_rt_sample_pairs", tower_rt_sample_pairs);
   define("tower_rt_sample_uniform", tower_rt_sample_uniform);
   define("tower_rt_feature_mask", tower_rt_feature_mask);
+  define("tower_rt_stage", stage);
+  define("tower_rt_upload", upload);
+  define("tower_rt_launch", launch);
+  define("tower_device_place", tower_device_place);
+  define("tower_device_shared", tower_device_shared);
+  define("tower_device_barrier", tower_device_barrier);
+  define("tower_device_sync_warp", tower_device_sync_warp);
+  define("tower_device_shuffle_xor", tower_device_shuffle_xor);
   define("memcpy", static_cast<void *(*)(void *, const void *, size_t)>(memcpy));
   define("memset", static_cast<void *(*)(void *, int, size_t)>(memset));
   auto file = llvm::MemoryBuffer::getMemBufferCopy(object, "generated.o");
@@ -131,6 +162,9 @@ std::vector<std::string> differential::pipelinePasses() {
   addLowerPhase(manager);
   addPlanPhase(manager, nativeTarget().vectorWidth);
   addLLVMPhase(manager);
+  addKernelPhase(manager);
+  manager.addPass(createKernelArguments());
+  manager.addPass(createHostProgram());
   std::vector<std::string> names;
   for (Pass &pass : manager.getPasses())
     names.push_back(pass.getArgument().str());

@@ -4,6 +4,7 @@
 #ifndef TEST_DIFFERENTIAL_COMPILED_H
 #define TEST_DIFFERENTIAL_COMPILED_H
 
+#include "passes/lower/Emitter.h"
 #include "runtime/tower_abi.h"
 #include "test/differential/TestModel.h"
 
@@ -18,8 +19,8 @@ namespace tower::differential {
 /// All phases of a compilation, then the object file that towerc would write, loaded by a JIT linker.
 class Compiled {
 public:
-  /// Failures say why there is no program.
-  Compiled(TestModel &model, Coverage &coverage, Failures &failures);
+  /// Failures say why there is no program. For a GPU, one whose device is simulated (test/gpu/Device.h).
+  Compiled(TestModel &model, Coverage &coverage, Failures &failures, lower::Machine machine = lower::Machine::Cpu);
   ~Compiled();
 
   const tower_program_v1 *program = nullptr;

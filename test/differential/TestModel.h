@@ -58,7 +58,8 @@ bool runPasses(mlir::PassManager &manager, mlir::ModuleOp module, Coverage &cove
 /// The same for a textual pipeline.
 bool runPipeline(mlir::ModuleOp module, llvm::StringRef pipeline, Coverage &coverage);
 
-/// True if every real is within absolute + relative x the largest of `expected`; what is not finite agrees with nothing.
+/// True if every real is within absolute + relative x the largest of `expected`; what is not finite agrees with
+/// nothing.
 bool agree(const std::vector<double> &found, const std::vector<double> &expected, double absolute, double relative,
            double *away = nullptr, double *allowed = nullptr);
 

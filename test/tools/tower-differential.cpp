@@ -26,7 +26,7 @@ static cl::opt<uint64_t> first("seed", cl::init(1), cl::desc("The first model's 
 static cl::opt<unsigned> jobs("jobs", cl::init(2), cl::desc("Models at a time. Default: 2"));
 static cl::opt<int> minimum("minimum", cl::init(10), cl::desc("Fail where something occurred less often. Default: 10"));
 static cl::opt<std::string> keep("keep", cl::desc("Keep data, spec and IR of the models in this folder"));
-static cl::opt<std::string> only("check", cl::desc("Only this check: adjoints, passes or compiled"));
+static cl::opt<std::string> only("check", cl::desc("Only this check: adjoints, passes, compiled or kernels"));
 
 namespace {
 
@@ -67,6 +67,9 @@ private:
         checkPasses(model, coverage, failures);
       if (model.gradient && (only.empty() || only == "compiled"))
         checkCompiled(model, coverage, failures);
+      // A simulated device is slow.
+      if (model.gradient && (only.empty() ? seed % 8 == 0 : only == "kernels"))
+        checkKernels(model, coverage, failures);
       for (const Decision &decision : model.explanation.decisions())
         coverage.countDecision(decision.pass, decision.applied);
       if (kept && model.gradient) {

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// What the passes that make kernels for a GPU agree on.
+#ifndef TOWER_PASSES_GPU_KERNELS_H
+#define TOWER_PASSES_GPU_KERNELS_H
+
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+
+namespace tower {
+
+/// Unit attribute of a gpu.func that is one product with its epilogue, for the blocks of one grid.
+inline constexpr llvm::StringLiteral kProductKernel = "tower.product";
+
+/// What a kernel's name is followed by in that of its host form, an llvm.func (tower_abi.h: tower_host_form).
+inline constexpr llvm::StringLiteral kHostForm = "_host";
+
+/// Warps of a block that takes rows.
+inline constexpr int64_t kWarpsOfBlock = 4;
+/// Blocks of a grid, at most: what is more the same warps do one after the other.
+inline constexpr int64_t kMostBlocks = int64_t(1) << 16;
+/// Rows that a loop of unknown length is launched for.
+inline constexpr int64_t kUnknownRows = 1024;
+
+/// A product's tile, the part of K that is in shared memory at a time, and the block that computes it: each thread has
+/// kTile^2 / threads elements.
+inline constexpr int64_t kTile = 64, kTileDepth = 16, kWarpsOfProduct = 8;
+
+/// How many tiles C has at most.
+int64_t tilesOf(mlir::linalg::LinalgOp product);
+
+/// Makes of every scf.parallel in a kernel a loop of one warp.
+void runLoopsInOrder(mlir::gpu::GPUFuncOp kernel);
+
+} // namespace tower
+
+#endif

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The emitter's loops on a GPU: a row is a warp, columns are its lanes.
+//
+// A block has threads (lane, warp), so that the first thread number is the lane. What one lane stores the others see
+// behind a barrier of the warp; there is another before it, for lanes that still read the old value.
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "passes/lower/Emitter.h"
+
+using namespace mlir;
+using llvm::function_ref;
+
+namespace tower::lower {
+
+Value Emitter::lane() { return gpu::ThreadIdOp::create(*this, gpu::Dimension::x); }
+
+void Emitter::syncWarp() { NVVM::SyncWarpOp::create(*this, integer(-1, 32)); }
+
+void Emitter::storeOnce(Value value, Value memory, ValueRange at) {
+  bool outside = std::exchange(alongLanes, true);
+  // A vector is a part of the row, this lane's own.
+  if (isa<VectorType>(value.getType())) {
+    store(value, memory, at);
+  } else {
+    syncWarp();
+    ifThen(compare(arith::CmpIPredicate::eq, lane(), index(0)), [&] { store(value, memory, at); });
+  }
+  alongLanes = outside;
+  syncWarp();
+}
+
+void Emitter::warpPerRow(Value count, Body body) {
+  auto op = scf::ParallelOp::create(*this, ValueRange{index(0)}, ValueRange{count}, ValueRange{index(1)});
+  if (auto most = bounds.find(count); most != bounds.end())
+    op->setAttr(kAtMost, getI64IntegerAttr(most->second));
+  OpBuilder::InsertionGuard guard(*this);
+  setInsertionPointToStart(op.getBody());
+  body(op.getInductionVars()[0]);
+}
+
+void Emitter::lanesOf(Value from, Value to, VectorBody body) {
+  bool outside = std::exchange(alongLanes, true);
+  loop(add(from, lane()), to, kWarp, [&](Value column) { body(column, vectorOf(getF32Type(), 1)); });
+  alongLanes = outside;
+  if (!alongLanes)
+    syncWarp();
+}
+
+void Emitter::lanePerElement(Value count, Body body) {
+  Value warps = div(add(count, index(kWarp - 1)), index(kWarp));
+  if (auto most = bounds.find(count); most != bounds.end())
+    bound(warps, llvm::divideCeil(most->second, kWarp));
+  warpPerRow(warps, [&](Value warp) {
+    Value i = add(mul(warp, index(kWarp)), lane());
+    bool outside = std::exchange(alongLanes, true);
+    ifThen(compare(arith::CmpIPredicate::slt, i, count), [&] { body(i); });
+    alongLanes = outside;
+    // Where one warp is enough the loop is no kernel of its own.
+    syncWarp();
+  });
+}
+
+Value Emitter::acrossLanes(Value value, bool maximum) {
+  for (int32_t distance = kWarp / 2; distance > 0; distance /= 2) {
+    auto other = gpu::ShuffleOp::create(*this, value, distance, kWarp, gpu::ShuffleMode::XOR);
+    value = combine(value, other.getShuffleResult(), maximum);
+  }
+  return value;
+}
+
+Value Emitter::foldOnWarp(Value width, FoldBody body, bool maximum) {
+  VectorType one = vectorOf(getF32Type(), 1);
+  bool outside = std::exchange(alongLanes, true);
+  Values mine = loop(lane(), width, kWarp, neutral(one, maximum), [&](Value column, ValueRange before) -> Values {
+    return {combine(before[0], body(column, one), maximum)};
+  });
+  alongLanes = outside;
+  // What the body stored is for all lanes.
+  syncWarp();
+  return acrossLanes(reduce(mine[0]), maximum);
+}
+
+SmallVector<Part> Emitter::partsOfLanes(Value from, int64_t width) {
+  SmallVector<Part> result;
+  for (int64_t first = 0; first < width; first += kWarp) {
+    Value column = add(lane(), index(first)), valid;
+    if (width - first < kWarp) {
+      valid = compare(arith::CmpIPredicate::slt, column, index(width));
+      column = min(column, index(width - 1));
+    }
+    result.push_back({add(from, column), vectorOf(getF32Type(), 1), valid});
+  }
+  return result;
+}
+
+} // namespace tower::lower

@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+#include "test/gpu/Device.h"
+
+#include <algorithm>
+#include <array>
+#include <boost/context/fiber.hpp>
+#include <boost/context/fixedsize_stack.hpp>
+#include <boost/context/preallocated.hpp>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <numeric>
+#include <random>
+#include <vector>
+
+namespace context = boost::context;
+
+namespace {
+
+constexpr int64_t kLanes = 32;
+constexpr size_t kStack = size_t(1) << 15;
+
+enum class Wait { None, Warp, Block, Done };
+
+/// Stacks are made once: a kernel has thousands of threads.
+class Stacks {
+public:
+  context::stack_context at(size_t number) {
+    while (stacks.size() <= number)
+      stacks.push_back(allocator.allocate());
+    return stacks[number];
+  }
+  ~Stacks() {
+    for (context::stack_context &stack : stacks)
+      allocator.deallocate(stack);
+  }
+
+private:
+  context::fixedsize_stack allocator{kStack};
+  std::vector<context::stack_context> stacks;
+};
+
+/// A stack that its owner gives back.
+struct Borrowed {
+  static void deallocate(context::stack_context &) {}
+};
+
+struct Thread {
+  context::fiber fiber;
+  Wait wait = Wait::None;
+  int32_t given = 0;
+};
+
+struct Warp {
+  std::array<int32_t, kLanes> values{}; ///< What lanes give each other.
+  int64_t waiting = 0, running = kLanes;
+};
+
+class Block {
+public:
+  Block(const tower_kernel &kernel, int64_t number, int64_t blocks, int64_t warps, void *const *arguments)
+      : kernel(kernel), number(number), blocks(blocks), threads(warps * kLanes), warps(warps), arguments(arguments),
+        running(warps * kLanes) {}
+
+  void run(Stacks &stacks, std::mt19937_64 *random) {
+    for (size_t i = 0; i < threads.size(); ++i) {
+      context::stack_context stack = stacks.at(i);
+      context::preallocated memory(stack.sp, stack.size, stack);
+      threads[i].fiber = context::fiber(std::allocator_arg, memory, Borrowed(), [this, i](context::fiber &&outside) {
+        back = std::move(outside);
+        kernel.host_form(arguments);
+        finish(threads[i], warps[i / kLanes]);
+        return std::move(back);
+      });
+    }
+    std::vector<size_t> order(threads.size());
+    std::iota(order.begin(), order.end(), 0);
+    while (running > 0) {
+      if (random)
+        std::shuffle(order.begin(), order.end(), *random);
+      bool any = false;
+      for (size_t i : order) {
+        if (threads[i].wait != Wait::None)
+          continue;
+        any = true;
+        current = i;
+        threads[i].fiber = std::move(threads[i].fiber).resume();
+      }
+      if (!any)
+        stuck();
+    }
+  }
+
+  void wait(Wait what) {
+    Thread &thread = threads[current];
+    Warp &warp = warps[current / kLanes];
+    thread.wait = what;
+    if (what == Wait::Warp)
+      ++warp.waiting;
+    else
+      ++waiting;
+    release(warp, current / kLanes);
+    back = std::move(back).resume();
+  }
+
+  int32_t shuffle(int32_t value, int32_t distance) {
+    size_t me = current, other = (me % kLanes) ^ static_cast<size_t>(distance);
+    warps[me / kLanes].values[me % kLanes] = value;
+    wait(Wait::Warp);
+    int32_t found = warps[me / kLanes].values[other];
+    // Nobody gives the next value before all have this one.
+    wait(Wait::Warp);
+    return found;
+  }
+
+  void *shared(int64_t index, int64_t bytes) {
+    if (buffers.size() <= static_cast<size_t>(index))
+      buffers.resize(index + 1);
+    if (!buffers[index]) {
+      // A float's NaN: what nobody wrote is seen.
+      buffers[index] = std::make_unique<unsigned char[]>(bytes + 64);
+      std::fill_n(buffers[index].get(), bytes + 64, 0xFF);
+    }
+    auto address = reinterpret_cast<uintptr_t>(buffers[index].get());
+    return reinterpret_cast<void *>((address + 63) / 64 * 64);
+  }
+
+  int64_t place(int64_t what) const {
+    switch (what) {
+    case TOWER_LANE:
+      return static_cast<int64_t>(current) % kLanes;
+    case TOWER_WARP:
+      return static_cast<int64_t>(current) / kLanes;
+    case TOWER_BLOCK:
+      return number;
+    default:
+      return blocks;
+    }
+  }
+
+private:
+  void finish(Thread &thread, Warp &warp) {
+    thread.wait = Wait::Done;
+    --running;
+    --warp.running;
+    release(warp, &warp - warps.data());
+  }
+
+  /// Lets threads go on when the last one that they wait for has come.
+  void release(Warp &warp, size_t index) {
+    if (warp.waiting > 0 && warp.waiting == warp.running) {
+      warp.waiting = 0;
+      for (size_t i = index * kLanes; i < (index + 1) * kLanes; ++i)
+        if (threads[i].wait == Wait::Warp)
+          threads[i].wait = Wait::None;
+    }
+    if (waiting > 0 && waiting == running) {
+      waiting = 0;
+      for (Thread &thread : threads)
+        if (thread.wait == Wait::Block)
+          thread.wait = Wait::None;
+    }
+  }
+
+  [[noreturn]] void stuck() const {
+    std::fprintf(stderr, "kernel %s, block %lld: %lld of %lld threads wait at a barrier that the others never reach\n",
+                 kernel.name, static_cast<long long>(number), static_cast<long long>(waiting),
+                 static_cast<long long>(running));
+    std::abort();
+  }
+
+  const tower_kernel &kernel;
+  int64_t number, blocks;
+  std::vector<Thread> threads;
+  std::vector<Warp> warps;
+  void *const *arguments;
+  int64_t running, waiting = 0;
+  size_t current = 0;
+  context::fiber back;
+  std::vector<std::unique_ptr<unsigned char[]>> buffers;
+};
+
+thread_local Block *active = nullptr;
+thread_local std::optional<std::mt19937_64> shuffling;
+
+} // namespace
+
+void tower::gpu_test::setOrder(Order order) {
+  shuffling.reset();
+  if (order)
+    shuffling.emplace(*order);
+}
+
+void tower::gpu_test::launch(const tower_kernel &kernel, int64_t blocks, int64_t warps, void *const *arguments) {
+  static thread_local Stacks stacks;
+  std::vector<int64_t> order(blocks);
+  std::iota(order.begin(), order.end(), 0);
+  if (shuffling)
+    std::shuffle(order.begin(), order.end(), *shuffling);
+  for (int64_t number : order) {
+    Block block(kernel, number, blocks, warps, arguments);
+    active = &block;
+    block.run(stacks, shuffling ? &*shuffling : nullptr);
+  }
+  active = nullptr;
+}
+
+int64_t tower_device_place(int64_t number) { return active->place(number); }
+void *tower_device_shared(int64_t number, int64_t bytes) { return active->shared(number, bytes); }
+void tower_device_barrier() { active->wait(Wait::Block); }
+void tower_device_sync_warp() { active->wait(Wait::Warp); }
+int32_t tower_device_shuffle_xor(int32_t value, int32_t distance) { return active->shuffle(value, distance); }

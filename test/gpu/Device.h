@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// A GPU on the CPU: runs host forms of kernels (test/gpu/HostForm.h), a block after the other, each thread a coroutine
+// that stops where it waits for others. Threads and blocks run in rising order or in a random one; a kernel whose
+// result depends on it lacks a barrier.
+#ifndef TOWER_TEST_GPU_DEVICE_H
+#define TOWER_TEST_GPU_DEVICE_H
+
+#include "runtime/tower_abi.h"
+
+#include <cstdint>
+#include <optional>
+
+namespace tower::gpu_test {
+
+/// In which order what may run in any order runs; nothing: rising.
+using Order = std::optional<uint64_t>;
+
+/// The order of this thread's launches from now on.
+void setOrder(Order order);
+
+/// Runs a grid to its end. Aborts with a message if threads wait for each other in vain, as at a barrier that some of a
+/// block never reach.
+void launch(const tower_kernel &kernel, int64_t blocks, int64_t warps, void *const *arguments);
+
+} // namespace tower::gpu_test
+
+extern "C" {
+
+enum tower_device_number { TOWER_LANE, TOWER_WARP, TOWER_BLOCK, TOWER_BLOCKS };
+
+/* What host forms call, in a thread of a kernel. */
+int64_t tower_device_place(int64_t number);
+void *tower_device_shared(int64_t number, int64_t bytes);
+void tower_device_barrier();
+void tower_device_sync_warp();
+/* The value of the lane whose number differs in the bits of `distance`. */
+int32_t tower_device_shuffle_xor(int32_t value, int32_t distance);
+}
+
+#endif
