@@ -11,9 +11,11 @@
 #include "mlir/Support/FileUtilities.h"
 #include "mlir/Support/Timing.h"
 #include "passes/EntryPoints.h"
+#include "passes/Passes.h"
 #include "passes/Pipelines.h"
 #include "passes/PlanMemory.h"
 #include "passes/StepWork.h"
+#include "passes/target/EmitKernels.h"
 #include "passes/target/EmitObject.h"
 #include "passes/target/JoinModules.h"
 #include "passes/target/Link.h"
@@ -64,11 +66,22 @@ private:
   std::optional<Explanation> explanation;
   OwningOpRef<ModuleOp> module;
 
+  /// What the program has for a GPU.
+  struct {
+    OwningOpRef<ModuleOp> host; ///< In the LLVM dialect.
+    std::map<std::string, int64_t> arenas;
+    std::string ptx;
+    std::vector<std::pair<int, std::vector<char>>> cubins; ///< By architecture; none where there is no ptxas.
+  } gpu;
+
   /// Runs a phase of the pipeline; what its passes do is timed under its name.
   LogicalResult phase(StringRef name, llvm::function_ref<void(OpPassManager &)> build);
   Work plainWork();
   LogicalResult checkBudget(int64_t arena);
   LogicalResult printModule();
+  bool wantsGpu() const;
+  LogicalResult lowerToGpu();
+  LogicalResult assembleAll();
   LogicalResult lowerToMachine(ArrayRef<TargetDescription> targets, const ManifestWriter &manifest);
   LogicalResult emitCode(const TargetDescription &target);
   LogicalResult link(StringRef object, StringRef output);
@@ -115,6 +128,8 @@ std::string Compilation::outputName() const {
   if (!options.output.empty())
     return options.output;
   switch (options.stage) {
+  case Stage::Cubin:
+    return spec.model.name() + ".cubin";
   case Stage::Object:
     return spec.model.name() + ".o";
   case Stage::Library:
@@ -216,13 +231,85 @@ LogicalResult Compilation::checkOutput() const {
   return failure();
 }
 
+bool Compilation::wantsGpu() const {
+  if (options.stage == Stage::Linalg || options.stage == Stage::Planned)
+    return false;
+  return options.target != Target::Cpu || (options.stage >= Stage::Gpu && options.stage <= Stage::Cubin);
+}
+
+LogicalResult Compilation::assembleAll() {
+  std::optional<std::string> assembler = findAssembler();
+  if (!assembler && options.stage == Stage::Cubin) {
+    llvm::errs() << "error: --emit=cubin: there is no ptxas in PATH nor in /usr/local/cuda/bin; install the CUDA "
+                 << "toolkit (TOWER_CUDA_TOOLKIT says where it is), or use --emit=ptx\n";
+    return failure();
+  }
+  // A GPU's driver assembles PTX itself, at every start.
+  for (int architecture : kArchitectures) {
+    if (!assembler)
+      break;
+    FailureOr<std::vector<char>> cubin = assemble(*assembler, gpu.ptx, architecture, nullptr, llvm::errs());
+    if (failed(cubin))
+      return failure();
+    gpu.cubins.emplace_back(architecture, std::move(*cubin));
+  }
+  return success();
+}
+
+// Kernels as PTX and cubins; the host's program. Stops at a stage that was asked for.
+LogicalResult Compilation::lowerToGpu() {
+  if (failed(phase("kernels", addKernelPhase)))
+    return failure();
+  gpu.arenas = arenaBytes(*module);
+  if (options.printPlan) {
+    llvm::outs() << "cuda\n";
+    printPlan(*module, llvm::outs());
+  }
+  if (options.stage == Stage::Gpu)
+    return printModule();
+  if (failed(phase("arguments", [](OpPassManager &manager) { manager.addPass(createKernelArguments()); })))
+    return failure();
+  TimingScope scope = timing.nest("kernels to PTX");
+  OwningOpRef<ModuleOp> kernels = lowerKernels(*module);
+  if (!kernels)
+    return failure();
+  if (options.stage == Stage::Nvvm) {
+    module = std::move(kernels);
+    return printModule();
+  }
+  FailureOr<std::string> ptx = emitPtx(*kernels);
+  if (failed(ptx))
+    return failure();
+  gpu.ptx = std::move(*ptx);
+  auto save = [&](StringRef bytes) {
+    return write(outputName(), [&](llvm::raw_pwrite_stream &os) {
+      os << bytes;
+      return success();
+    });
+  };
+  if (options.stage == Stage::Ptx)
+    return save(gpu.ptx);
+  scope.stop();
+  TimingScope assembling = timing.nest("assemble");
+  if (failed(assembleAll()))
+    return failure();
+  if (options.stage == Stage::Cubin)
+    return save(StringRef(gpu.cubins.back().second.data(), gpu.cubins.back().second.size()));
+  assembling.stop();
+  if (failed(phase("convert", addHostPhase)))
+    return failure();
+  gpu.host = std::move(module);
+  return success();
+}
+
 // The code of each target in turn; together they become one program.
 LogicalResult Compilation::lowerToMachine(ArrayRef<TargetDescription> targets, const ManifestWriter &manifest) {
   OwningOpRef<ModuleOp> loops = std::move(module), joined;
   std::map<std::string, int64_t> arenas;
   std::string planned;
   llvm::raw_string_ostream text(planned);
-  for (const TargetDescription &target : targets) {
+  ArrayRef<TargetDescription> processors = options.target == Target::Cuda ? targets.drop_back(targets.size()) : targets;
+  for (const TargetDescription &target : processors) {
     bool isLast = &target == &targets.back();
     module = isLast ? std::move(loops) : loops->clone();
     if (failed(phase("plan", [&](OpPassManager &manager) { addPlanPhase(manager, target.vectorWidth); })))
@@ -257,8 +344,19 @@ LogicalResult Compilation::lowerToMachine(ArrayRef<TargetDescription> targets, c
       os << planned;
       return success();
     });
+  if (gpu.host && targets.size() > 1)
+    markTarget(*gpu.host, targets.back());
+  if (gpu.host && joined)
+    joinModules(*joined, *gpu.host, "cuda");
+  else if (gpu.host)
+    joined = std::move(gpu.host);
   module = std::move(joined);
-  attachProgram(*module, manifest.write(arenas));
+  SmallVector<Image> images;
+  if (!gpu.ptx.empty())
+    images.push_back({0, gpu.ptx});
+  for (const auto &[architecture, cubin] : gpu.cubins)
+    images.push_back({architecture, StringRef(cubin.data(), cubin.size())});
+  attachProgram(*module, manifest.write(arenas, gpu.arenas), images);
   return emitCode(targets.back());
 }
 
@@ -278,7 +376,8 @@ LogicalResult Compilation::run() {
     return failure();
   if (options.stage == Stage::Dataflow)
     return printModule();
-  ManifestWriter manifest(spec, *module, *targets);
+  ManifestWriter manifest(spec, *module,
+                          options.target == Target::Cuda ? ArrayRef<TargetDescription>() : ArrayRef(*targets));
   Work plain = explanation ? plainWork() : Work();
   if (failed(phase("simplify", [&](OpPassManager &manager) { addSimplifyPhase(manager, options.disabled); })))
     return failure();
@@ -293,6 +392,14 @@ LogicalResult Compilation::run() {
     explanation->setTotals(plain, workOf(trainStep(*module)));
   if (options.stage == Stage::Fused)
     return printModule();
+  if (wantsGpu()) {
+    OwningOpRef<ModuleOp> fused = module->clone();
+    if (failed(lowerToGpu()))
+      return failure();
+    if (!gpu.host) // A stage of the kernels was printed.
+      return success();
+    module = std::move(fused);
+  }
   if (failed(phase("lower", addLowerPhase)))
     return failure();
   if (options.stage == Stage::Linalg)

@@ -12,8 +12,27 @@
 
 namespace tower {
 
-/// How far a model is compiled. Each stage up to `Asm` is text.
-enum class Stage { Model, Dataflow, Gradient, Fused, Linalg, Planned, Llvm, Asm, Object, Library, Executable };
+/// How far a model is compiled. Each stage up to `Ptx` is text; `Gpu` and the three behind it are of a GPU's code.
+enum class Stage {
+  Model,
+  Dataflow,
+  Gradient,
+  Fused,
+  Linalg,
+  Planned,
+  Llvm,
+  Asm,
+  Gpu,
+  Nvvm,
+  Ptx,
+  Cubin,
+  Object,
+  Library,
+  Executable
+};
+
+/// What a program has code for.
+enum class Target { Cpu, Cuda, Both };
 
 struct DriverOptions {
   std::string spec;                   ///< The spec's file.
@@ -21,7 +40,8 @@ struct DriverOptions {
   std::vector<std::string> overrides; ///< Of --set.
   std::string output;                 ///< Empty: standard output for text, else a name made from the model's.
   Stage stage = Stage::Executable;
-  std::string cpu = "native";
+  Target target = Target::Cpu;
+  std::string cpu = "native";        ///< Also for what the host does for a GPU.
   std::vector<std::string> disabled; ///< Optimizations to leave out.
   int64_t memoryBudget = 0;          ///< Bytes that a step's arena may have; 0: any number.
   std::string runtimeFolder;         ///< Where libtower_runtime.a is.

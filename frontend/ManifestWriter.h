@@ -22,8 +22,10 @@ public:
   ManifestWriter(const Spec &spec, mlir::ModuleOp dataflow, llvm::ArrayRef<TargetDescription> targets);
   ~ManifestWriter();
 
-  /// The manifest's text. `arenaBytes`: of each entry point, the most that code for any of the targets needs.
-  std::string write(const std::map<std::string, int64_t> &arenaBytes) const;
+  using Arenas = std::map<std::string, int64_t>;
+  /// The manifest's text. `arenaBytes`: of each entry point, the most that code for any of the targets needs;
+  /// `deviceBytes`: the same on a GPU, empty if there is no code for one.
+  std::string write(const Arenas &arenaBytes, const Arenas &deviceBytes = {}) const;
 
 private:
   struct Document;

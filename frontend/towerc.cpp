@@ -19,6 +19,7 @@
 
 namespace cl = llvm::cl;
 using tower::Stage;
+using tower::Target;
 
 static cl::OptionCategory category("towerc");
 
@@ -52,9 +53,17 @@ static tower::DriverOptions parse(int argc, char **argv) {
                  clEnumValN(Stage::Linalg, "linalg", "loops and linalg over memory"),
                  clEnumValN(Stage::Planned, "planned", "the same with every buffer in the arena"),
                  clEnumValN(Stage::Llvm, "llvm", "LLVM IR"), clEnumValN(Stage::Asm, "asm", "assembly"),
+                 clEnumValN(Stage::Gpu, "gpu", "kernels of a GPU and the program that launches them"),
+                 clEnumValN(Stage::Nvvm, "nvvm", "the kernels in the NVVM dialect"),
+                 clEnumValN(Stage::Ptx, "ptx", "the kernels as PTX"),
+                 clEnumValN(Stage::Cubin, "cubin", "the kernels for an H100, by ptxas"),
                  clEnumValN(Stage::Object, "obj", "an object file"),
                  clEnumValN(Stage::Library, "lib", "a shared library, see runtime/tower.h"),
                  clEnumValN(Stage::Executable, "exe", "an executable (default)")));
+  cl::opt<Target> target("target", cl::desc("What to make code for:"), cl::init(Target::Cpu), cl::cat(category),
+                         cl::values(clEnumValN(Target::Cpu, "cpu", "this kind of machine (default)"),
+                                    clEnumValN(Target::Cuda, "cuda", "an NVIDIA GPU"),
+                                    clEnumValN(Target::Both, "both", "both; chosen at start")));
   cl::opt<std::string> cpu("cpu",
                            cl::desc("Processor to compile for: native (default), x86-64-v3 (AVX2), x86-64-v4 "
                                     "(AVX-512), multi (both, chosen at start) or LLVM's name of one"),
@@ -106,6 +115,7 @@ static tower::DriverOptions parse(int argc, char **argv) {
   options.overrides.assign(set.begin(), set.end());
   options.output = output;
   options.stage = emit;
+  options.target = target;
   options.cpu = cpu;
   options.disabled.assign(disable.begin(), disable.end());
   options.memoryBudget = *bytes;

@@ -23,10 +23,13 @@ namespace {
 
 static_assert(sizeof(tower_call) == 32 && offsetof(tower_call, buffers) == 0 && offsetof(tower_call, extents) == 8 &&
               offsetof(tower_call, arena) == 16 && offsetof(tower_call, runtime) == 24);
-static_assert(sizeof(tower_program_v1) == 40 && offsetof(tower_program_v1, magic) == 0 &&
+static_assert(sizeof(tower_program_v1) == 56 && offsetof(tower_program_v1, magic) == 0 &&
               offsetof(tower_program_v1, version) == 4 && offsetof(tower_program_v1, manifest) == 8 &&
               offsetof(tower_program_v1, manifest_bytes) == 16 && offsetof(tower_program_v1, entries) == 24 &&
-              offsetof(tower_program_v1, num_entries) == 32);
+              offsetof(tower_program_v1, num_entries) == 32 && offsetof(tower_program_v1, images) == 40 &&
+              offsetof(tower_program_v1, num_images) == 48);
+static_assert(sizeof(tower_image) == 24 && offsetof(tower_image, sm) == 0 && offsetof(tower_image, data) == 8 &&
+              offsetof(tower_image, bytes) == 16);
 
 constexpr StringLiteral kEntry = "tower.entry";
 
@@ -98,9 +101,65 @@ SmallVector<StringRef> entryNames(ModuleOp module) {
   return names;
 }
 
-void attachProgram(ModuleOp module, StringRef manifest) {
-  auto b = ImplicitLocOpBuilder::atBlockEnd(module.getLoc(), module.getBody());
-  Type pointer = LLVM::LLVMPointerType::get(b.getContext());
+namespace {
+
+/// Builds the constants of a program.
+class ProgramBuilder {
+public:
+  explicit ProgramBuilder(ModuleOp module)
+      : b(ImplicitLocOpBuilder::atBlockEnd(module.getLoc(), module.getBody())),
+        pointer(LLVM::LLVMPointerType::get(b.getContext())) {}
+
+  LLVM::GlobalOp bytes(StringRef name, StringRef data) {
+    auto type = LLVM::LLVMArrayType::get(b.getI8Type(), data.size() + 1);
+    return internalConstant(b, type, name, b.getStringAttr(Twine(data) + StringRef("\0", 1)));
+  }
+
+  /// An array of pointers, or a struct, whose elements `values` makes.
+  LLVM::GlobalOp aggregate(Type type, StringRef name, LLVM::Linkage linkage,
+                           function_ref<SmallVector<Value>()> values) {
+    auto global = LLVM::GlobalOp::create(b, type, /*isConstant=*/true, linkage, name, Attribute(), /*alignment=*/8);
+    OpBuilder::InsertionGuard guard(b);
+    b.createBlock(&global.getInitializerRegion());
+    Value all = LLVM::UndefOp::create(b, type);
+    for (auto [i, value] : llvm::enumerate(values()))
+      all = LLVM::InsertValueOp::create(b, all, value, ArrayRef<int64_t>{static_cast<int64_t>(i)});
+    LLVM::ReturnOp::create(b, all);
+    return global;
+  }
+
+  LLVM::GlobalOp images(ArrayRef<Image> images);
+
+  Type structOf(ArrayRef<Type> types) { return LLVM::LLVMStructType::getLiteral(b.getContext(), types); }
+  Value integer(Type type, int64_t value) { return LLVM::ConstantOp::create(b, type, b.getIntegerAttr(type, value)); }
+  template <class Symbol> Value address(Symbol symbol) { return LLVM::AddressOfOp::create(b, symbol); }
+
+  ImplicitLocOpBuilder b;
+  Type pointer;
+};
+
+LLVM::GlobalOp ProgramBuilder::images(ArrayRef<Image> images) {
+  SmallVector<LLVM::GlobalOp> data;
+  for (const Image &image : images)
+    data.push_back(bytes("tower_image_" + std::to_string(image.sm), image.data));
+  Type i32 = b.getI32Type(), i64 = b.getI64Type(), one = structOf({i32, i32, pointer, i64});
+  return aggregate(LLVM::LLVMArrayType::get(one, images.size()), "tower_images", LLVM::Linkage::Internal, [&] {
+    SmallVector<Value> described;
+    for (auto [image, global] : llvm::zip(images, data)) {
+      Value value = LLVM::UndefOp::create(b, one);
+      SmallVector<Value> fields{integer(i32, image.sm), integer(i32, 0), address(global),
+                                integer(i64, image.data.size())};
+      for (auto [i, field] : llvm::enumerate(fields))
+        value = LLVM::InsertValueOp::create(b, value, field, ArrayRef<int64_t>{static_cast<int64_t>(i)});
+      described.push_back(value);
+    }
+    return described;
+  });
+}
+
+} // namespace
+
+void attachProgram(ModuleOp module, StringRef manifest, ArrayRef<Image> images) {
   SmallVector<LLVM::LLVMFuncOp> entries;
   for (auto function : module.getOps<LLVM::LLVMFuncOp>()) {
     if (function->removeAttr(kEntry)) {
@@ -108,35 +167,26 @@ void attachProgram(ModuleOp module, StringRef manifest) {
       function.setLinkage(LLVM::Linkage::Internal);
     }
   }
-  auto textType = LLVM::LLVMArrayType::get(b.getI8Type(), manifest.size() + 1);
-  auto text = internalConstant(b, textType, "tower_manifest", b.getStringAttr(Twine(manifest) + StringRef("\0", 1)));
-  auto listType = LLVM::LLVMArrayType::get(pointer, entries.size());
-  auto list = internalConstant(b, listType, "tower_entries", {});
-  auto programType = LLVM::LLVMStructType::getLiteral(
-      b.getContext(), {b.getI32Type(), b.getI32Type(), pointer, b.getI64Type(), pointer, b.getI64Type()});
-  auto program = LLVM::GlobalOp::create(b, programType, /*isConstant=*/true, LLVM::Linkage::External, "tower_program",
-                                        Attribute(), /*alignment=*/8);
-  auto initialize = [&](LLVM::GlobalOp global, auto values) {
-    OpBuilder::InsertionGuard guard(b);
-    b.createBlock(&global.getInitializerRegion());
-    Value aggregate = LLVM::UndefOp::create(b, global.getType());
-    for (auto [i, value] : llvm::enumerate(values()))
-      aggregate = LLVM::InsertValueOp::create(b, aggregate, value, ArrayRef<int64_t>{static_cast<int64_t>(i)});
-    LLVM::ReturnOp::create(b, aggregate);
-  };
-  initialize(list, [&] {
-    SmallVector<Value> values;
-    for (LLVM::LLVMFuncOp entry : entries)
-      values.push_back(LLVM::AddressOfOp::create(b, entry));
-    return values;
-  });
-  initialize(program, [&] {
-    auto integer = [&](Type type, int64_t value) -> Value {
-      return LLVM::ConstantOp::create(b, type, b.getIntegerAttr(type, value));
-    };
-    return SmallVector<Value>{integer(b.getI32Type(), TOWER_ABI_MAGIC), integer(b.getI32Type(), TOWER_ABI_VERSION),
-                              LLVM::AddressOfOp::create(b, text),       integer(b.getI64Type(), manifest.size()),
-                              LLVM::AddressOfOp::create(b, list),       integer(b.getI64Type(), entries.size())};
+  ProgramBuilder p(module);
+  Type i32 = p.b.getI32Type(), i64 = p.b.getI64Type();
+  LLVM::GlobalOp text = p.bytes("tower_manifest", manifest), pictures = p.images(images);
+  LLVM::GlobalOp list =
+      p.aggregate(LLVM::LLVMArrayType::get(p.pointer, entries.size()), "tower_entries", LLVM::Linkage::Internal, [&] {
+        SmallVector<Value> values;
+        for (LLVM::LLVMFuncOp entry : entries)
+          values.push_back(p.address(entry));
+        return values;
+      });
+  Type type = p.structOf({i32, i32, p.pointer, i64, p.pointer, i64, p.pointer, i64});
+  p.aggregate(type, "tower_program", LLVM::Linkage::External, [&] {
+    return SmallVector<Value>{p.integer(i32, TOWER_ABI_MAGIC),
+                              p.integer(i32, TOWER_ABI_VERSION),
+                              p.address(text),
+                              p.integer(i64, manifest.size()),
+                              p.address(list),
+                              p.integer(i64, entries.size()),
+                              p.address(pictures),
+                              p.integer(i64, images.size())};
   });
 }
 

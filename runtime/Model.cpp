@@ -17,7 +17,10 @@ static_assert(offsetof(tower_call, buffers) == 0 && offsetof(tower_call, extents
               offsetof(tower_call, arena) == 16 && offsetof(tower_call, runtime) == 24 && sizeof(tower_call) == 32);
 static_assert(offsetof(tower_program_v1, magic) == 0 && offsetof(tower_program_v1, version) == 4 &&
               offsetof(tower_program_v1, manifest) == 8 && offsetof(tower_program_v1, manifest_bytes) == 16 &&
-              offsetof(tower_program_v1, entries) == 24 && offsetof(tower_program_v1, num_entries) == 32);
+              offsetof(tower_program_v1, entries) == 24 && offsetof(tower_program_v1, num_entries) == 32 &&
+              offsetof(tower_program_v1, images) == 40 && offsetof(tower_program_v1, num_images) == 48);
+static_assert(sizeof(tower_image) == 24 && offsetof(tower_image, sm) == 0 && offsetof(tower_image, data) == 8 &&
+              offsetof(tower_image, bytes) == 16);
 
 namespace {
 

@@ -13,7 +13,7 @@ extern "C" {
 #endif
 
 #define TOWER_ABI_MAGIC 0x52574f54u /* "TOWR" */
-#define TOWER_ABI_VERSION 2u
+#define TOWER_ABI_VERSION 3u
 
 /* The runtime's side of a running program (its thread pool); opaque to generated code. */
 typedef struct tower_rt tower_rt;
@@ -38,9 +38,18 @@ enum tower_status {
 
 typedef int32_t (*tower_entry)(const tower_call *call);
 
+/* All kernels of a program in a form that a GPU takes. */
+typedef struct tower_image {
+  int32_t sm; /* 0: PTX, text that ends with a zero; else a cubin for that architecture, as 90 for an H100 */
+  int32_t reserved;
+  const void *data;
+  int64_t bytes;
+} tower_image;
+
 /* The one exported symbol of a compiled model is `tower_program`, of this type. `manifest` is JSON text
  * (docs/Manifest.md): tensors, entry points with their arguments, arena sizes, the spec. Entries are in the manifest's
- * order, all of them for each of its targets in turn. */
+ * order, all of them for each of its targets in turn; then, if the manifest has "cuda", the programs that the host runs
+ * for a GPU, whose kernels are in the images. */
 typedef struct tower_program_v1 {
   uint32_t magic;
   uint32_t version;
@@ -48,6 +57,8 @@ typedef struct tower_program_v1 {
   int64_t manifest_bytes;
   const tower_entry *entries;
   int64_t num_entries;
+  const tower_image *images;
+  int64_t num_images;
 } tower_program_v1;
 
 extern const tower_program_v1 tower_program;
@@ -87,10 +98,11 @@ void tower_rt_feature_mask(uint64_t seed, uint32_t stream, uint64_t step, int64_
                            const int32_t *order, uint8_t *mask);
 
 /* ---- What the program of a GPU may call: its buffers are the device's, but for step, seed, rate, items and MI orders,
- * which are the host's. All that is asked for happens in this order, some time before the entry's results are read. ---- */
+ * which are the host's. All that is asked for happens in this order, some time before the entry's results are read.
+ * ---- */
 
-/* A kernel, by its name in the module that was compiled for the device. `host_form` is the same kernel for one thread of
- * a simulated device, or null: only tests have it. `arguments` points to each argument's value. */
+/* A kernel, by its name in the module that was compiled for the device. `host_form` is the same kernel for one thread
+ * of a simulated device, or null: only tests have it. `arguments` points to each argument's value. */
 typedef void (*tower_host_form)(void *const *arguments);
 typedef struct tower_kernel {
   const char *name;

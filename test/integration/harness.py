@@ -18,7 +18,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
 SPECS = {'debian_like': 'packages', 'feature_dropout': 'shop',
          'numbers': 'shop', 'siamese': 'packages', 'two_ssl': 'packages'}
 TEXT_STAGES = ('model', 'dataflow', 'gradient', 'fused', 'linalg', 'planned',
-               'llvm', 'asm')
+               'llvm', 'asm', 'gpu', 'nvvm', 'ptx')
 
 
 def spec(name):

@@ -28,7 +28,7 @@ class Stages(Case):
     def test_mlir_stages_parse_again(self):
         for name in SPECS:
             for stage in ('model', 'dataflow', 'gradient', 'fused', 'linalg',
-                          'planned'):
+                          'planned', 'gpu', 'nvvm'):
                 with self.subTest(spec=name, stage=stage):
                     again = self.path('again.mlir')
                     self.succeeds(TOWER_OPT, built(name, stage), '-o', again)

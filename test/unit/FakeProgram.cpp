@@ -204,4 +204,4 @@ int32_t score(const tower_call *call) {
 constexpr tower_entry entries[] = {trainStep, embed, embed, score};
 } // namespace
 
-const tower_program_v1 tower_program = {TOWER_ABI_MAGIC, TOWER_ABI_VERSION, manifest, sizeof manifest - 1, entries, 4};
+const tower_program_v1 tower_program = {TOWER_ABI_MAGIC, TOWER_ABI_VERSION, manifest, sizeof manifest - 1, entries, 4, nullptr, 0};

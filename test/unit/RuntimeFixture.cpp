@@ -124,7 +124,8 @@ rt::Json test::fakeManifest() {
 }
 
 tower_program_v1 test::fakeProgram(const std::string &manifest) {
-  return {TOWER_ABI_MAGIC, TOWER_ABI_VERSION, manifest.c_str(), static_cast<int64_t>(manifest.size()), entries, 4};
+  return {TOWER_ABI_MAGIC, TOWER_ABI_VERSION, manifest.c_str(), static_cast<int64_t>(manifest.size()), entries, 4,
+          nullptr, 0};
 }
 
 std::string test::messageOf(const std::function<void()> &function) {

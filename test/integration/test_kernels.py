@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Kernels of a GPU: what PTX says, and what the assembler says of it, where
+the CUDA toolkit is."""
+import os
+import re
+import shutil
+import unittest
+
+from harness import SPECS, TOWERC, Case, built, data, run, spec
+
+PTXAS = shutil.which('ptxas') or shutil.which(
+    'ptxas', path='/usr/local/cuda/bin')
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def kind(kernel):
+    """The op that a kernel is of: train_step_take_0 is of take."""
+    return re.sub(r'^(train_step|embed_queries|embed_items|score)_|_\d+$', '',
+                  kernel)
+
+
+def limits():
+    """By kind: registers of a thread and bytes of shared memory."""
+    with open(os.path.join(HERE, 'kernels.txt')) as file:
+        rows = [line.split() for line in file if not line.startswith('#')]
+    return {name: (int(registers), int(shared))
+            for name, registers, shared in rows}
+
+
+def report(text):
+    """What ptxas -v says: (kernel, spilled bytes, registers, shared)."""
+    for part in text.split("Compiling entry function '")[1:]:
+        spills = [int(n) for n in re.findall(
+            r'(\d+) bytes (?:stack frame|spill stores|spill loads)', part)]
+        shared = re.search(r'(\d+) bytes smem', part)
+        yield (part.split("'")[0], sum(spills),
+               int(re.search(r'Used (\d+) registers', part).group(1)),
+               int(shared.group(1)) if shared else 0)
+
+
+class Kernels(Case):
+    def test_ptx(self):
+        for name in SPECS:
+            with self.subTest(name), open(built(name, 'ptx')) as file:
+                text = file.read()
+                self.assertIn('.visible .entry train_step_', text)
+                # All in registers; nothing called that nobody defines.
+                self.assertNotIn('.local', text)
+                self.assertNotIn('.extern', text)
+                self.assertNotRegex(text, r'\bcall\b')
+                # Products share tiles, sums of rows shuffle.
+                for used in ('ld.shared', 'bar.sync', 'shfl.sync.bfly',
+                             'bar.warp.sync'):
+                    self.assertIn(used, text)
+
+    @unittest.skipUnless(PTXAS, 'no CUDA toolkit here: kernels not assembled')
+    def test_assembled(self):
+        allowed = limits()
+        for name in ('debian_like', 'two_ssl', 'numbers'):
+            for sm in ('80', '90'):
+                done = self.succeeds(PTXAS, '-v', f'-arch=sm_{sm}',
+                                     built(name, 'ptx'), '-o',
+                                     self.path('cubin'))
+                found = list(report(done.stdout + done.stderr))
+                self.assertGreater(len(found), 50)
+                for kernel, spilled, registers, shared in found:
+                    with self.subTest(spec=name, sm=sm, kernel=kernel):
+                        self.assertEqual(spilled, 0)
+                        most = allowed.get(kind(kernel), (64, 0))
+                        self.assertLessEqual(registers, most[0])
+                        self.assertLessEqual(shared, most[1])
+
+    @unittest.skipUnless(PTXAS, 'no CUDA toolkit here: kernels not assembled')
+    def test_cubin(self):
+        cubin = self.path('x.cubin')
+        self.succeeds(TOWERC, spec('numbers'), '--data', data('numbers'),
+                      '--emit=cubin', '-o', cubin)
+        with open(cubin, 'rb') as file:
+            self.assertEqual(file.read(4), b'\x7fELF')
+
+    def test_without_a_toolkit(self):
+        found = run(TOWERC, spec('numbers'), '--data', data('numbers'),
+                    '--emit=cubin', '-o', self.path('x.cubin'),
+                    env={**os.environ, 'PATH': self.folder,
+                         'TOWER_CUDA_TOOLKIT': self.folder})
+        self.assertNotEqual(found.returncode, 0)
+        self.assertIn('there is no ptxas', found.stderr)
+        self.assertFalse(os.path.exists(self.path('x.cubin')))
+
+
+if __name__ == '__main__':
+    unittest.main()
