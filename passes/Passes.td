@@ -274,6 +274,17 @@ def HostProgram : Pass<"tower-host-program", "mlir::ModuleOp"> {
   let dependentDialects = ["mlir::LLVM::LLVMDialect", "mlir::arith::ArithDialect", "mlir::func::FuncDialect"];
 }
 
+def MergeKernels : Pass<"tower-merge-kernels", "mlir::ModuleOp"> {
+  let summary = "Make one launch of kernels that do not wait for each other";
+  let description = [{
+    Each launch goes to the first level at which all that it reads is written, and nothing reads any more what it
+    overwrites. The kernels of a level become one, each with its share of the blocks; products are merged with products
+    alone, whose blocks have more registers. Memory marked `tower.parts` is written in different parts by all that only
+    write to it; loops of one `tower.group` do not touch what the others touch.
+  }];
+  let dependentDialects = ["mlir::arith::ArithDialect", "mlir::gpu::GPUDialect", "mlir::scf::SCFDialect"];
+}
+
 def LowerProducts : Pass<"tower-lower-products", "mlir::ModuleOp"> {
   let summary = "Generate code for dense products of f32";
   let description = [{

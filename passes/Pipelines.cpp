@@ -131,6 +131,9 @@ void addKernelPhase(OpPassManager &passes) {
   passes.addPass(createCSEPass());
   passes.addPass(createFormKernels());
   passes.addPass(createLowerKernelProducts());
+  // Constants in the way of memory that is the same.
+  passes.addPass(createCanonicalizerPass());
+  passes.addPass(createMergeKernels());
   passes.addPass(createApproximateMath());
   passes.addPass(createCanonicalizerPass());
   passes.addPass(createCSEPass());

@@ -86,7 +86,7 @@ private:
   llvm::DenseMap<Value, Value> kept;          ///< Memory of values that kernels made for others.
   llvm::DenseMap<Value, Value> deviceScalars; ///< Copies of the host's arguments.
   llvm::DenseMap<Operation *, bool> exchanged;
-  llvm::DenseSet<Operation *> cut;            ///< Ops that are in kernels now.
+  llvm::DenseSet<Operation *> cut; ///< Ops that are in kernels now.
 
   gpu::GPUFuncOp kernel;
   SmallVector<Value> operands;
@@ -399,6 +399,8 @@ void Former::form(const Stretch &stretch, ArrayRef<Guard> guards) {
   if (stretch.isLoop()) {
     auto loop = cast<scf::ParallelOp>(stretch.ops.front());
     loopOverRows(loop);
+    if (Attribute group = loop->getAttr(lower::kGroup))
+      kernel->setAttr(lower::kGroup, group);
     warps = kWarpsOfBlock;
     blocks = std::clamp<int64_t>(llvm::divideCeil(launchedRows(loop), warps), 1, kMostBlocks);
   } else {

@@ -19,6 +19,8 @@ inline constexpr llvm::StringLiteral kHostForm = "_host";
 inline constexpr int64_t kWarpsOfBlock = 4;
 /// Blocks of a grid, at most: what is more the same warps do one after the other.
 inline constexpr int64_t kMostBlocks = int64_t(1) << 16;
+/// Operands of a kernel, at most: a GPU takes 4 KiB of arguments.
+inline constexpr int64_t kMostOperands = 400;
 /// Rows that a loop of unknown length is launched for.
 inline constexpr int64_t kUnknownRows = 1024;
 

@@ -14,9 +14,12 @@ namespace {
 constexpr int64_t kBlockElements = int64_t(1) << 22;
 constexpr int64_t kLeastBlockRows = 64, kMostBlockRows = 256;
 
+/// Scores of a block on a GPU, whose blocks are launches: 256 MiB of them.
+constexpr int64_t kGpuBlockElements = int64_t(1) << 26;
+
 /// Rows of a block: a divisor of `rows` if a good one exists, so that all blocks have one static size.
-int64_t chooseBlockRows(int64_t rows, int64_t columns) {
-  int64_t limit = mostBlockRows(columns);
+int64_t chooseBlockRows(int64_t rows, int64_t columns, bool onGpu) {
+  int64_t limit = onGpu ? std::max(kGpuBlockElements / columns, kMostBlockRows) : mostBlockRows(columns);
   if (rows <= limit)
     return rows;
   for (int64_t size = limit; 2 * size > limit; --size)
@@ -38,7 +41,7 @@ int64_t mostBlockRows(int64_t columns) { return std::clamp(kBlockElements / colu
 
 void forBlocks(Lowering &b, Value left, int64_t rows, Value right, int64_t columns,
                function_ref<void(const Block &)> body) {
-  int64_t size = chooseBlockRows(rows, columns);
+  int64_t size = chooseBlockRows(rows, columns, b.onGpu());
   bool counted = ShapedType::isDynamic(shapeOf(left)[0]);
   Value scratch = b.columnsOf(b.allocateF32({size, strideOf(columns)}), b.getIndexAttr(0), b.getIndexAttr(columns));
   auto block = [&](Value first, OpFoldResult count) {

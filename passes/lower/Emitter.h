@@ -31,6 +31,11 @@ inline constexpr int64_t kWarp = 32;
 /// Attribute of an scf.parallel: more iterations than this there are never.
 inline constexpr llvm::StringLiteral kAtMost = "tower.at_most";
 
+/// Attribute of memory that has several parts: ops that only write to it write to different ones.
+inline constexpr llvm::StringLiteral kParts = "tower.parts";
+/// Attribute of an scf.parallel, a number: those of one group touch different parts of what they have in common.
+inline constexpr llvm::StringLiteral kGroup = "tower.group";
+
 /// What the code is for.
 enum class Machine { Cpu, Gpu };
 
@@ -109,6 +114,12 @@ public:
   void rows(Value count, int64_t cost, Body body);
   /// rows() whose iterations store single elements: on a GPU a lane each, not a warp.
   void elements(Value count, int64_t cost, Body body);
+  /// The loops that `body` makes may run in any order, or at the same time.
+  void independent(llvm::function_ref<void()> body) {
+    int64_t outside = std::exchange(group, ++groups);
+    body();
+    group = outside;
+  }
   /// Says that a count known at run time is never above `most`: a GPU's launches are planned for it.
   void bound(Value count, int64_t most) { bounds[count] = most; }
   /// How many pieces pieces(count, cost) makes.
@@ -154,7 +165,8 @@ private:
 
   Machine machine;
   llvm::DenseMap<Value, int64_t> bounds;
-  bool alongLanes = false; ///< Lanes have elements of their own here.
+  int64_t group = 0, groups = 0; ///< Of independent loops; 0: of none.
+  bool alongLanes = false;       ///< Lanes have elements of their own here.
 
   void piecesOf(Value numPieces, Value chunk, Value count, bool exact, llvm::function_ref<void(Value, Value)> body);
 };

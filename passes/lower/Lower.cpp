@@ -96,7 +96,9 @@ void Lowering::buildSignature() {
 Value Lowering::stackMemory(StackOp op) {
   if (Value known = buffers.lookup(op.getResult()))
     return known;
-  return define(op.getResult());
+  Value memory = define(op.getResult());
+  inParts(memory);
+  return memory;
 }
 
 LogicalResult Lowering::finish() {

@@ -75,6 +75,11 @@ public:
   /// Scratch in planned memory, aligned to 64 bytes.
   Value allocate(llvm::ArrayRef<int64_t> shape, mlir::Type element);
   Value allocateF32(llvm::ArrayRef<int64_t> shape) { return allocate(shape, getF32Type()); }
+  /// Says that all that only writes to this memory writes to different parts of it.
+  static void inParts(Value memory) {
+    if (mlir::Operation *definition = memory.getDefiningOp())
+      definition->setAttr(kParts, mlir::UnitAttr::get(memory.getContext()));
+  }
 
   /// C = op(A) op(B), or C += op(A) op(B); then the epilogue.
   void product(Value a, bool transposeA, Value b, bool transposeB, Value c, bool accumulate,

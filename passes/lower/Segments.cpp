@@ -46,6 +46,7 @@ Value visibleRows(Lowering &b, const Columns &columns, Value weight) {
   if (!columns.moved)
     return weight;
   Value copy = b.allocateF32(shapeOf(weight));
+  Lowering::inParts(copy);
   int64_t inner = shapeOf(weight)[1];
   forSegments(columns, [&](size_t f, int64_t first) {
     b.ifThen(columns.isVisible(b, f), [&] {
@@ -98,7 +99,7 @@ Value biasOfView(Lowering &b, const Columns &columns, ValueRange defaults, Value
 void spreadRows(Lowering &b, const Columns &columns, ValueRange defaults, Value sums, Value visible, Value result,
                 bool accumulate) {
   int64_t inner = shapeOf(result)[1];
-  forSegments(columns, [&](size_t f, int64_t first) {
+  auto spread = [&](size_t f, int64_t first) {
     Value d = b.memory(defaults[f]);
     b.rows(columns.widths[f], 2 * inner, [&](Value row) {
       Value to = b.add(row, b.index(first));
@@ -121,7 +122,8 @@ void spreadRows(Lowering &b, const Columns &columns, ValueRange defaults, Value 
             write([&](Value column, VectorType type) { return b.loadVector(type, visible, {from, column}); });
           });
     });
-  });
+  };
+  b.independent([&] { forSegments(columns, spread); });
 }
 
 } // namespace
@@ -153,6 +155,9 @@ SideBySide &sideBySide(Lowering &b, const LayerInput &input) {
     return result;
   result.columns = columnsOf(b, input.segments, input.mask, input.skipMasked);
   result.memory = b.allocateF32({memoryType(input.segments[0].getType()).getDimSize(0), result.columns.bound});
+  // Else default rows are written over zeros.
+  if (!input.mask || input.skipMasked)
+    Lowering::inParts(result.memory);
   return result;
 }
 

@@ -34,6 +34,8 @@ void Emitter::warpPerRow(Value count, Body body) {
   auto op = scf::ParallelOp::create(*this, ValueRange{index(0)}, ValueRange{count}, ValueRange{index(1)});
   if (auto most = bounds.find(count); most != bounds.end())
     op->setAttr(kAtMost, getI64IntegerAttr(most->second));
+  if (group)
+    op->setAttr(kGroup, getI64IntegerAttr(group));
   OpBuilder::InsertionGuard guard(*this);
   setInsertionPointToStart(op.getBody());
   body(op.getInductionVars()[0]);

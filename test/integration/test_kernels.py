@@ -14,9 +14,10 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 
 
 def kind(kernel):
-    """The op that a kernel is of: train_step_take_0 is of take."""
-    return re.sub(r'^(train_step|embed_queries|embed_items|score)_|_\d+$', '',
-                  kernel)
+    """The op that a kernel is of, or the first one: train_step_take_0 is of
+    take, and so is train_step_take_0_and_2_more_1."""
+    return re.sub(r'^(train_step|embed_queries|embed_items|score)_'
+                  r'|_\d+(_and_\d+_more_\d+)?$', '', kernel)
 
 
 def limits():
