@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // Lowering of what a batch with equal rows needs: their numbers, and the way to all rows and back.
+#include "passes/lower/GroupRows.h"
 #include "passes/lower/RowNumbers.h"
 
 using namespace mlir;
@@ -11,6 +12,13 @@ LogicalResult lower(Lowering &b, DistinctOp op) {
   Value rows = b.memory(op.getRows()), distinct = b.define(op.getDistinct());
   Value inverse = b.define(op.getInverse()), counts = b.define(op.getCounts());
   int64_t all = shapeOf(rows)[0];
+  if (b.onGpu()) {
+    b.copy(rows, inverse);
+    Value found = numberRows(b, inverse, std::nullopt, all, distinct, counts);
+    b.setRowCount(op.getDistinct(), found);
+    b.setRowCount(op.getCounts(), found);
+    return success();
+  }
   RowNumbers numbers(b, all, std::nullopt, distinct, counts);
   numbers.clear();
   Value found = b.loop(b.index(0), b.index(all), 1, b.index(0), [&](Value i, ValueRange before) -> Values {

@@ -149,9 +149,23 @@ public:
   VectorType vectorOf(mlir::Type element, int64_t lanes = kLanes) { return VectorType::get({lanes}, element); }
   VectorType like(VectorType type, mlir::Type element) { return VectorType::get(type.getShape(), element); }
 
+  // ---- On a GPU alone: what lanes and warps do together (Warps.cpp) -------------------------------------------------
+  Value lane();
+  /// Stores inside are the lanes' own.
+  void inLanes(llvm::function_ref<void()> body);
+  /// The sum, or the maximum, of all lanes' values, in all lanes.
+  Value acrossLanes(Value value, bool maximum);
+  /// The sum of the values of this lane and of all before it; of i32.
+  Value scanLanes(Value value);
+  /// The value that a lane has, an i32.
+  Value fromLane(Value value, Value lane);
+  /// What was in memory before it was replaced by its sum or minimum with `value`: no other thread comes between.
+  Value atomic(mlir::arith::AtomicRMWKind kind, Value value, Value memory, ValueRange at);
+  /// What was in memory before zero was replaced by `value`.
+  Value claim(Value value, Value memory, ValueRange at);
+
 private:
   // Warps.cpp: the same on a GPU.
-  Value lane();
   void syncWarp();
   void storeOnce(Value value, Value memory, ValueRange at);
   void warpPerRow(Value count, Body body);
@@ -159,7 +173,6 @@ private:
   void lanePerElement(Value count, Body body);
   Value foldOnWarp(Value width, FoldBody body, bool maximum);
   llvm::SmallVector<Part> partsOfLanes(Value from, int64_t width);
-  Value acrossLanes(Value value, bool maximum);
   Value combine(Value a, Value b, bool maximum) { return maximum ? max(a, b) : add(a, b); }
   Value neutral(VectorType type, bool maximum);
 

@@ -232,7 +232,10 @@ void Lowering::copy(Value from, Value to) {
   assert(type.getRank() <= 1 && "matrices of integers are arguments, never copied");
   if (type.getRank() == 0)
     return store(load(from), to);
-  loop(index(0), extent(to, 0), 1, [&](Value i) { store(load(from, i), to, i); });
+  auto one = [&](Value i) { store(load(from, i), to, i); };
+  if (onGpu())
+    return elements(extent(to, 0), 1, one);
+  loop(index(0), extent(to, 0), 1, one);
 }
 
 void Lowering::elementwise(ValueRange from, Value to, int64_t cost, function_ref<Value(ValueRange, VectorType)> value,

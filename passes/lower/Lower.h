@@ -76,9 +76,9 @@ public:
   Value allocate(llvm::ArrayRef<int64_t> shape, mlir::Type element);
   Value allocateF32(llvm::ArrayRef<int64_t> shape) { return allocate(shape, getF32Type()); }
   /// Says that all that only writes to this memory writes to different parts of it.
-  static void inParts(Value memory) {
-    if (mlir::Operation *definition = memory.getDefiningOp())
-      definition->setAttr(kParts, mlir::UnitAttr::get(memory.getContext()));
+  void inParts(Value memory) {
+    if (mlir::Operation *definition = onGpu() ? memory.getDefiningOp() : nullptr)
+      definition->setAttr(kParts, getUnitAttr());
   }
 
   /// C = op(A) op(B), or C += op(A) op(B); then the epilogue.

@@ -1,10 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "passes/lower/PairsOfRows.h"
+#include "passes/lower/GroupRows.h"
 
 using namespace tower::lower;
 
 PairsOfRows::PairsOfRows(Lowering &b, Value rowOf, int64_t mostRows, Value count)
     : b(b), starts(b.allocate({mostRows + 1}, b.getI32Type())), order(b.allocate(shapeOf(rowOf), b.getI32Type())) {
+  if (b.onGpu()) {
+    Value counts = b.allocate({mostRows}, b.getI32Type());
+    b.elements(b.index(mostRows), 1, [&](Value row) { b.store(b.integer(0, 32), counts, row); });
+    b.elements(b.index(shapeOf(rowOf)[0]), 2, [&](Value pair) {
+      b.atomic(mlir::arith::AtomicRMWKind::addi, b.integer(1, 32), counts, b.toIndex(b.load(rowOf, pair)));
+    });
+    groupEntries(b, rowOf, count, counts, starts, order, [&](Value pair) { return b.toI32(pair); });
+    return;
+  }
   Value all = b.index(shapeOf(rowOf)[0]), zero = b.integer(0, 32), one = b.integer(1, 32);
   auto rowOfPair = [&](Value pair) { return b.toIndex(b.load(rowOf, pair)); };
   b.loop(b.index(0), count, 1, [&](Value row) { b.store(zero, starts, row); });

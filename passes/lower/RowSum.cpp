@@ -6,6 +6,7 @@
 //   3. a counting sort puts the positions of one row together, in order;
 //   4. each distinct row sums coefficient x gradient over its positions (parallel).
 #include "passes/lower/RowSum.h"
+#include "passes/lower/GroupRows.h"
 #include "passes/lower/Pooled.h"
 
 #include <algorithm>
@@ -160,6 +161,8 @@ void RowSum::group(Value rows) {
     lengths = b.allocate({positions}, b.getI32Type());
   if (weighted)
     coefficients = b.allocateF32({positions});
+  if (b.onGpu())
+    return groupOnGpu(rows);
   RowNumbers numbers(b, entries, tableRows, rows, ends);
 
   for (Share &share : shares)
@@ -181,6 +184,29 @@ void RowSum::group(Value rows) {
     b.store(b.add(place, b.integer(1, 32)), ends, d);
     return {};
   });
+}
+
+/// The position of an entry.
+Value RowSum::positionOf(Value entry) {
+  Value result;
+  for (Share &share : shares) {
+    Value local = b.sub(entry, b.index(share.firstEntry));
+    Value position = b.add(b.div(local, b.index(share.single ? 1 : share.longest)), b.index(share.firstPosition));
+    Value here = b.compare(arith::CmpIPredicate::uge, entry, b.index(share.firstEntry));
+    result = result ? b.select(here, position, result) : position;
+  }
+  return b.toI32(result);
+}
+
+void RowSum::groupOnGpu(Value rows) {
+  b.elements(b.index(entries), 1, [&](Value entry) { b.store(b.integer(-1, 32), rowOfEntry, entry); });
+  b.independent([&] {
+    for (Share &share : shares)
+      writeEntries(share);
+  });
+  distinct = numberRows(b, rowOfEntry, tableRows, bound(), rows, ends);
+  Value starts = b.allocate({bound() + 1}, b.getI32Type());
+  groupEntries(b, rowOfEntry, distinct, ends, starts, order, [&](Value entry) { return positionOf(entry); });
 }
 
 void RowSum::forRows(int64_t cost, function_ref<void(Value, Value, Value)> body) {

@@ -52,6 +52,8 @@ public:
 
 private:
   void writeEntries(Share &share);
+  void groupOnGpu(Value rows);
+  Value positionOf(Value entry);
   Values forEntries(ValueRange state, llvm::function_ref<Values(Value entry, Value position, ValueRange state)> visit);
   Values number(RowNumbers &numbers, Value entry, Value before);
   Value gradientAt(Value position, Value &owner);

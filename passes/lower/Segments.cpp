@@ -46,7 +46,7 @@ Value visibleRows(Lowering &b, const Columns &columns, Value weight) {
   if (!columns.moved)
     return weight;
   Value copy = b.allocateF32(shapeOf(weight));
-  Lowering::inParts(copy);
+  b.inParts(copy);
   int64_t inner = shapeOf(weight)[1];
   forSegments(columns, [&](size_t f, int64_t first) {
     b.ifThen(columns.isVisible(b, f), [&] {
@@ -157,7 +157,7 @@ SideBySide &sideBySide(Lowering &b, const LayerInput &input) {
   result.memory = b.allocateF32({memoryType(input.segments[0].getType()).getDimSize(0), result.columns.bound});
   // Else default rows are written over zeros.
   if (!input.mask || input.skipMasked)
-    Lowering::inParts(result.memory);
+    b.inParts(result.memory);
   return result;
 }
 

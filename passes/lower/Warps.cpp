@@ -9,7 +9,6 @@
 #include "passes/lower/Emitter.h"
 
 using namespace mlir;
-using llvm::function_ref;
 
 namespace tower::lower {
 
@@ -69,6 +68,40 @@ Value Emitter::acrossLanes(Value value, bool maximum) {
     value = combine(value, other.getShuffleResult(), maximum);
   }
   return value;
+}
+
+void Emitter::inLanes(function_ref<void()> body) {
+  bool outside = std::exchange(alongLanes, true);
+  body();
+  alongLanes = outside;
+  syncWarp();
+}
+
+Value Emitter::fromLane(Value value, Value lane) {
+  return gpu::ShuffleOp::create(*this, value, lane, integer(kWarp, 32), gpu::ShuffleMode::IDX).getShuffleResult();
+}
+
+Value Emitter::scanLanes(Value value) {
+  for (int32_t distance = 1; distance < kWarp; distance *= 2) {
+    auto before = gpu::ShuffleOp::create(*this, value, distance, kWarp, gpu::ShuffleMode::UP);
+    Value hasOne = compare(arith::CmpIPredicate::sge, lane(), index(distance));
+    value = select(hasOne, add(value, before.getShuffleResult()), value);
+  }
+  return value;
+}
+
+Value Emitter::atomic(arith::AtomicRMWKind kind, Value value, Value memory, ValueRange at) {
+  return memref::AtomicRMWOp::create(*this, value.getType(), kind, value, memory, at);
+}
+
+Value Emitter::claim(Value value, Value memory, ValueRange at) {
+  auto op = memref::GenericAtomicRMWOp::create(*this, memory, at);
+  OpBuilder::InsertionGuard guard(*this);
+  setInsertionPointToStart(op.getBody());
+  Value found = op.getCurrentValue();
+  Value isFree = compare(arith::CmpIPredicate::eq, found, integer(0, 32));
+  memref::AtomicYieldOp::create(*this, select(isFree, value, found));
+  return op.getResult();
 }
 
 Value Emitter::foldOnWarp(Value width, FoldBody body, bool maximum) {

@@ -138,7 +138,7 @@ bool Compiled::load(StringRef object, Failures &failures) {
   define("tower_device_shared", tower_device_shared);
   define("tower_device_barrier", tower_device_barrier);
   define("tower_device_sync_warp", tower_device_sync_warp);
-  define("tower_device_shuffle_xor", tower_device_shuffle_xor);
+  define("tower_device_shuffle", tower_device_shuffle);
   define("memcpy", static_cast<void *(*)(void *, const void *, size_t)>(memcpy));
   define("memset", static_cast<void *(*)(void *, int, size_t)>(memset));
   auto file = llvm::MemoryBuffer::getMemBufferCopy(object, "generated.o");

@@ -104,8 +104,8 @@ public:
     back = std::move(back).resume();
   }
 
-  int32_t shuffle(int32_t value, int32_t distance) {
-    size_t me = current, other = (me % kLanes) ^ static_cast<size_t>(distance);
+  int32_t shuffle(int32_t value, int32_t from) {
+    size_t me = current, other = from < 0 || from >= kLanes ? me % kLanes : static_cast<size_t>(from);
     warps[me / kLanes].values[me % kLanes] = value;
     wait(Wait::Warp);
     int32_t found = warps[me / kLanes].values[other];
@@ -210,4 +210,4 @@ int64_t tower_device_place(int64_t number) { return active->place(number); }
 void *tower_device_shared(int64_t number, int64_t bytes) { return active->shared(number, bytes); }
 void tower_device_barrier() { active->wait(Wait::Block); }
 void tower_device_sync_warp() { active->wait(Wait::Warp); }
-int32_t tower_device_shuffle_xor(int32_t value, int32_t distance) { return active->shuffle(value, distance); }
+int32_t tower_device_shuffle(int32_t value, int32_t from) { return active->shuffle(value, from); }

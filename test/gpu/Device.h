@@ -34,8 +34,8 @@ int64_t tower_device_place(int64_t number);
 void *tower_device_shared(int64_t number, int64_t bytes);
 void tower_device_barrier();
 void tower_device_sync_warp();
-/* The value of the lane whose number differs in the bits of `distance`. */
-int32_t tower_device_shuffle_xor(int32_t value, int32_t distance);
+/* The value that lane `from` gives; its own where there is no such lane. */
+int32_t tower_device_shuffle(int32_t value, int32_t from);
 }
 
 #endif

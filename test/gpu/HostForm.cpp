@@ -100,12 +100,17 @@ private:
 
   WalkResult exchange(gpu::ShuffleOp shuffle) {
     Type word = b.getI32Type(), type = shuffle.getValue().getType();
-    if (shuffle.getMode() != gpu::ShuffleMode::XOR || type.getIntOrFloatBitWidth() != 32) {
-      shuffle.emitOpError("has no host form: only words by XOR of lanes do");
+    if (shuffle.getMode() == gpu::ShuffleMode::DOWN || type.getIntOrFloatBitWidth() != 32) {
+      shuffle.emitOpError("has no host form: only words by XOR, UP and IDX do");
       return WalkResult::interrupt();
     }
     Value bits = type.isF32() ? Value(arith::BitcastOp::create(b, word, shuffle.getValue())) : shuffle.getValue();
-    Value other = call(TOWER_RUNTIME_FUNCTION(module, tower_device_shuffle_xor), {bits, shuffle.getOffset()});
+    Value lane = arith::IndexCastOp::create(b, word, place(TOWER_LANE)), from = shuffle.getOffset();
+    if (shuffle.getMode() == gpu::ShuffleMode::XOR)
+      from = arith::XOrIOp::create(b, lane, from);
+    else if (shuffle.getMode() == gpu::ShuffleMode::UP)
+      from = arith::SubIOp::create(b, lane, from);
+    Value other = call(TOWER_RUNTIME_FUNCTION(module, tower_device_shuffle), {bits, from});
     return with(shuffle, type.isF32() ? Value(arith::BitcastOp::create(b, type, other)) : other);
   }
 

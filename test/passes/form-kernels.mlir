@@ -54,19 +54,21 @@ func.func @train_step(%step: tensor<i64> {tower.argument = {kind = "step"}},
 
 // -----
 
-// How many rows are distinct one kernel finds; the next one gets it through memory. It is launched for as many as there
-// may be.
-// CHECK-LABEL: gpu.func @train_step_distinct
-// CHECK: %[[FOUND:.*]] = scf.for
-// CHECK: %[[WORD:.*]] = arith.index_cast %[[FOUND]] : index to i64
-// CHECK: memref.store %[[WORD]], %{{.*}}[] : memref<i64>
-// CHECK-LABEL: gpu.func @train_step_take
-// CHECK: memref.load %{{.*}}[] : memref<i64>
+// All warps look for distinct rows at once: each claims a slot of a hash table for its row, and the first one to have it
+// counts. How many are distinct comes to the next kernel through memory; it is launched for as many as there may be.
+// CHECK: gpu.func
+// CHECK: memref.generic_atomic_rmw
+// CHECK: memref.atomic_rmw mins
+// CHECK: gpu.func
+// CHECK: gpu.shuffle up
+// CHECK: memref.store %{{.*}}, %{{.*}}[] : memref<i32>
+// CHECK: gpu.func
+// CHECK: memref.atomic_rmw addi
+// CHECK: gpu.func @train_step_take
+// CHECK: memref.load %{{.*}}[] : memref<i32>
 // CHECK-LABEL: func.func @train_step
-// CHECK: %[[COUNT:.*]] = memref.alloc() {{.*}} : memref<i64>
-// CHECK: gpu.launch_func @train_step_kernels::@train_step_distinct{{.*}} blocks in (%c1, %c1, %c1)
-// CHECK-SAME: %[[COUNT]]
-// CHECK: gpu.launch_func @train_step_kernels::@train_step_take{{.*}} blocks in (%c8, %c1, %c1)
+// CHECK: %[[COUNT:.*]] = memref.alloc() {{.*}} : memref<i32>
+// CHECK: gpu.launch_func {{.*}}@train_step_take{{.*}} blocks in (%c8, %c1, %c1)
 // CHECK-SAME: %[[COUNT]]
 func.func @train_step(%rows: tensor<1024xi32>, %column: tensor<?xi32>) -> (tensor<?xi32, #tower.bound<1024>> {tower.result = "x"}) {
   %distinct, %inverse, %counts = tower.distinct %rows : tensor<1024xi32> -> tensor<?xi32, #tower.bound<1024>>
@@ -87,4 +89,38 @@ func.func @train_step(%rows: tensor<1024xi32>, %column: tensor<?xi32>) -> (tenso
 func.func @train_step(%x: tensor<64x40xf32>) -> (tensor<64x40xf32> {tower.result = "y"}) {
   %y = tower.normalize %x : tensor<64x40xf32>
   return %y : tensor<64x40xf32>
+}
+
+// -----
+
+// A value that one kernel makes and another one needs goes through memory.
+// CHECK-LABEL: gpu.func @train_step_sequence_0
+// CHECK: %[[FOUND:.*]] = scf.for
+// CHECK: %[[WORD:.*]] = arith.index_cast %[[FOUND]] : index to i64
+// CHECK: memref.store %[[WORD]], %{{.*}}[] : memref<i64>
+// CHECK-LABEL: gpu.func @train_step_sequence_1
+// CHECK: %[[WORD:.*]] = memref.load %{{.*}}[] : memref<i64>
+// CHECK: %[[END:.*]] = arith.index_cast %[[WORD]] : i64 to index
+// CHECK: scf.for %{{.*}} = %{{.*}} to %[[END]]
+// CHECK-LABEL: func.func @train_step
+// CHECK: %[[PLACE:.*]] = memref.alloc() {{.*}} : memref<i64>
+// CHECK: gpu.launch_func {{.*}}@train_step_sequence_0
+// CHECK-SAME: %[[PLACE]]
+// CHECK: gpu.launch_func {{.*}}@train_step_sequence_1
+// CHECK-SAME: %[[PLACE]]
+func.func @train_step(%sizes: memref<8xi32>, %y: memref<64xf32>) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c8 = arith.constant 8 : index
+  %zero = arith.constant 0.0 : f32
+  %end = scf.for %i = %c0 to %c8 step %c1 iter_args(%sum = %c0) -> (index) {
+    %size = memref.load %sizes[%i] : memref<8xi32>
+    %more = arith.index_cast %size : i32 to index
+    %next = arith.addi %sum, %more : index
+    scf.yield %next : index
+  }
+  scf.parallel (%i) = (%c0) to (%end) step (%c1) {
+    memref.store %zero, %y[%i] : memref<64xf32>
+  }
+  return
 }

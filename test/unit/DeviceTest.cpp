@@ -29,7 +29,7 @@ void sumOfWarp(void *const *arguments) {
   auto *out = *static_cast<int32_t **>(arguments[0]);
   auto value = static_cast<int32_t>(threadNumber());
   for (int32_t distance = 16; distance > 0; distance /= 2)
-    value += tower_device_shuffle_xor(value, distance);
+    value += tower_device_shuffle(value, static_cast<int32_t>(tower_device_place(TOWER_LANE)) ^ distance);
   out[threadNumber()] = value;
 }
 
