@@ -5,7 +5,6 @@
 
 #include "runtime/Error.h"
 #include "runtime/Nearest.h"
-#include "runtime/Processor.h"
 
 #include <algorithm>
 #include <filesystem>
@@ -18,14 +17,13 @@ namespace {
 struct Command {
   const char *name, *summary;
   int (*run)(Invocation &);
-  bool runsModel = true; ///< it calls generated code
 };
 constexpr Command commands[] = {
     {"train", "fit the model to a dataset; writes a checkpoint", trainCommand},
     {"evaluate", "recall, MAP and NDCG over the whole catalogue", evaluateCommand},
     {"recommend", "the best items for a query", recommendCommand},
     {"embed", "embeddings of all items or queries as .npy", embedCommand},
-    {"info", "the model, its memory, what it was compiled for", infoCommand, false},
+    {"info", "the model, its memory, what it was compiled for", infoCommand},
 };
 
 std::string generalHelp(const Invocation &invocation) {
@@ -53,12 +51,8 @@ int dispatch(const std::string &name, Invocation &invocation) {
   }
   std::vector<std::string> names;
   for (const Command &command : commands) {
-    if (name == command.name) {
-      // Said before data is read, which may take a while.
-      if (command.runsModel)
-        chooseTarget(readManifest(invocation.program));
+    if (name == command.name)
       return command.run(invocation);
-    }
     names.push_back(command.name);
   }
   invocation.err << invocation.executable << ": error: unknown command '" << name << "'."
@@ -100,6 +94,8 @@ std::string origin(const Manifest &manifest) {
   std::string text = manifest.name + ", compiled by towerc " + manifest.version + " for " + manifest.triple + " (";
   for (const TargetInfo &target : manifest.targets)
     text += (&target == manifest.targets.data() ? "" : ", ") + target.cpu;
+  if (manifest.cuda)
+    text += manifest.targets.empty() ? "NVIDIA GPUs" : ", NVIDIA GPUs";
   return text + ")";
 }
 
@@ -118,6 +114,12 @@ void ModelFlags::declare(Flags &flags) {
   flags.text("data", data, "DIR", "The dataset's folder.").require("data");
   flags.text("checkpoint", checkpoint, "FILE", "The trained model, as 'train' wrote it.").require("checkpoint");
   flags.integer("threads", threads, 1, "N", "Threads to use.", "one for each CPU");
+  declareDevice(flags, device);
+}
+
+void declareDevice(Flags &flags, std::string &device) {
+  flags.text("device", device, "auto|cpu|cuda[:N]", "Where to run: on this machine's processor, or on GPU N.",
+             isDevice);
 }
 
 unsigned threadCount(std::optional<int64_t> threads) {
@@ -125,7 +127,10 @@ unsigned threadCount(std::optional<int64_t> threads) {
 }
 
 TrainedModel::TrainedModel(Invocation &invocation, const ModelFlags &flags)
-    : pool(threadCount(flags.threads)), data(flags.data), model(invocation.program, data, pool),
+    : pool(threadCount(flags.threads)),
+      // Before data is read, which may take a while.
+      place(openPlace(invocation.program, readManifest(invocation.program), flags.device, pool, invocation.err)),
+      data(flags.data), model(invocation.program, data, pool, std::move(place)),
       checkpoint(model.load(flags.checkpoint)) {
   if (checkpoint.dataFingerprint != data.fingerprint())
     invocation.err << "note: '" << flags.checkpoint << "' was trained on other data than '" << flags.data

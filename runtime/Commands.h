@@ -48,11 +48,14 @@ std::optional<int> parseFlags(Flags &flags, Invocation &invocation);
 
 /// The flags of every command that reads a trained model.
 struct ModelFlags {
-  std::string data, checkpoint;
+  std::string data, checkpoint, device = defaultDevice();
   std::optional<int64_t> threads;
 
   void declare(Flags &flags);
 };
+
+/// --device, of all commands that run the model.
+void declareDevice(Flags &flags, std::string &device);
 
 /// A pool of so many threads, at most 1024; none given: one for each CPU.
 unsigned threadCount(std::optional<int64_t> threads);
@@ -60,6 +63,7 @@ unsigned threadCount(std::optional<int64_t> threads);
 /// A trained model with its data. A checkpoint that was trained on other data is said on `err` and used.
 struct TrainedModel {
   Pool pool;
+  std::unique_ptr<Place> place; ///< handed to the model
   Dataset data;
   Model model;
   CheckpointInfo checkpoint;

@@ -56,11 +56,14 @@ Flags &Flags::toggle(std::string name, std::optional<bool> &target, std::string 
   return *this;
 }
 
-Flags &Flags::text(std::string name, std::string &target, std::string value, std::string help) {
-  flags.push_back({std::move(name), std::move(value), std::move(help), target});
-  flags.back().store = [&target](const std::string &text) -> std::optional<std::string> {
+Flags &Flags::text(std::string name, std::string &target, std::string value, std::string help,
+                   bool (*allowed)(const std::string &)) {
+  flags.push_back({std::move(name), value, std::move(help), target});
+  flags.back().store = [&target, value, allowed](const std::string &text) -> std::optional<std::string> {
     if (text.empty())
       return "a text that is not empty";
+    if (allowed && !allowed(text))
+      return value;
     target = text;
     return std::nullopt;
   };

@@ -22,7 +22,9 @@ public:
   /// Each returns *this. `value` names the value in help ("FILE"); `help` is one sentence.
   Flags &toggle(std::string name, bool &target, std::string help);
   Flags &toggle(std::string name, std::optional<bool> &target, std::string help, std::string fallback);
-  Flags &text(std::string name, std::string &target, std::string value, std::string help);
+  /// `allowed`, if any, looks at what is given: it must be as `value` says.
+  Flags &text(std::string name, std::string &target, std::string value, std::string help,
+              bool (*allowed)(const std::string &) = nullptr);
   Flags &choice(std::string name, std::string &target, std::vector<std::string> allowed, std::string help);
   /// A whole number of at least `least`; `fallback` says in help what an absent flag means.
   Flags &integer(std::string name, std::optional<int64_t> &target, int64_t least, std::string value, std::string help,

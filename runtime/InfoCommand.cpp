@@ -38,6 +38,16 @@ void printProcessor(std::ostream &out, const Manifest &manifest) {
   }
 }
 
+/// Which GPUs have code of their own, and whether all others have code to be compiled when it is loaded.
+void printImages(std::ostream &out, const tower_program_v1 &program) {
+  if (program.num_images == 0)
+    return;
+  out << "GPU: code for";
+  for (int64_t i = 0; i < program.num_images; ++i)
+    out << (i ? ", " : " ") << (program.images[i].sm ? "sm_" + std::to_string(program.images[i].sm) : "any as PTX");
+  out << "\n";
+}
+
 void printLosses(std::ostream &out, const Manifest &manifest) {
   out << "losses\n";
   for (const LossInfo &loss : manifest.losses) {
@@ -120,7 +130,9 @@ int infoCommand(Invocation &invocation) {
     return Success;
   }
   out << origin(manifest) << "\n";
-  printProcessor(out, manifest);
+  if (!manifest.targets.empty())
+    printProcessor(out, manifest);
+  printImages(out, invocation.program);
   out << "queries: " << shownSide(manifest.query) << "\nitems: " << shownSide(manifest.item)
       << "\nembeddings: " << manifest.dim << " wide, scored by " << (manifest.normalized ? "cosine" : "dot product")
       << "\n";

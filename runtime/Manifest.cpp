@@ -162,6 +162,15 @@ EntryInfo parseEntry(const JsonView &view) {
   return entry;
 }
 
+CudaInfo parseCuda(const JsonView &view, const std::vector<EntryInfo> &entries) {
+  CudaInfo cuda;
+  JsonView arenas = view.field("arena_bytes");
+  for (const EntryInfo &entry : entries)
+    if ((cuda.arenaBytes[entry.name] = arenas.integer(entry.name.c_str())) < 0)
+      arenas.field(entry.name.c_str()).fail("is negative");
+  return cuda;
+}
+
 } // namespace
 
 int64_t tower::rt::elementCount(const Shape &shape) {
@@ -204,7 +213,7 @@ Manifest tower::rt::parseManifest(std::string_view json) {
   manifest.triple = root.text("triple");
   for (const JsonView &view : root.field("targets").elements())
     manifest.targets.push_back(parseTarget(view));
-  if (manifest.targets.empty())
+  if (manifest.targets.empty() && !root.has("cuda"))
     root.field("targets").fail("is empty");
   manifest.tensorBytes = root.integer("tensor_bytes");
   for (const JsonView &view : root.field("tensors").elements())
@@ -220,5 +229,7 @@ Manifest tower::rt::parseManifest(std::string_view json) {
   manifest.training = parseTraining(root.field("training"));
   for (const JsonView &view : root.field("entries").elements())
     manifest.entries.push_back(parseEntry(view));
+  if (root.has("cuda"))
+    manifest.cuda = parseCuda(root.field("cuda"), manifest.entries);
   return manifest;
 }

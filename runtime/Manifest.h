@@ -7,6 +7,7 @@
 #include "runtime/Dataset.h"
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -124,11 +125,17 @@ struct TargetInfo {
   std::vector<std::string> features; // what it must have (TOWER_CPU_FEATURES)
 };
 
+/// Code for GPUs that the program holds beside that for its targets.
+struct CudaInfo {
+  std::map<std::string, int64_t> arenaBytes; // by entry, on the device
+};
+
 struct Manifest {
   std::string version; // of towerc
   std::string name, spec, shapeHash, optionsHash;
   std::string triple;
-  std::vector<TargetInfo> targets; // not empty; the best first
+  std::vector<TargetInfo> targets; // the best first; empty only if there is code for a GPU
+  std::optional<CudaInfo> cuda;
   std::vector<TensorInfo> tensors;
   int64_t tensorBytes = 0;
   std::vector<ColumnNeed> columns;

@@ -4,8 +4,6 @@
 #include "runtime/Model.h"
 
 #include "runtime/Error.h"
-#include "runtime/Processor.h"
-
 #include <algorithm>
 #include <cstddef>
 #include <cstring>
@@ -35,13 +33,6 @@ const float *aligned(std::span<const float> data, Buffer<float> &copy) {
 
 int64_t lengthOf(auto span) { return static_cast<int64_t>(span.size()); }
 
-size_t largestArena(const Manifest &manifest) {
-  int64_t bytes = 0;
-  for (const EntryInfo &entry : manifest.entries)
-    bytes = std::max(bytes, entry.arenaBytes);
-  return static_cast<size_t>(bytes);
-}
-
 } // namespace
 
 Manifest tower::rt::readManifest(const tower_program_v1 &program) {
@@ -52,10 +43,12 @@ Manifest tower::rt::readManifest(const tower_program_v1 &program) {
                 " of the runtime's interface, but this runtime has version " + std::to_string(TOWER_ABI_VERSION) +
                 "; compile the model again");
   Manifest manifest = parseManifest({program.manifest, static_cast<size_t>(program.manifest_bytes)});
-  auto listed = static_cast<int64_t>(manifest.entries.size() * manifest.targets.size());
+  auto listed = static_cast<int64_t>(manifest.entries.size() * (manifest.targets.size() + (manifest.cuda ? 1 : 0)));
   if (listed != program.num_entries)
     throw Error("the program has " + std::to_string(program.num_entries) + " entry points, but its manifest lists " +
                 std::to_string(listed) + "; compile the model again");
+  if (manifest.cuda && program.num_images == 0)
+    throw Error("the program's manifest says that it has code for a GPU, but it has none; compile the model again");
   return manifest;
 }
 
@@ -66,14 +59,26 @@ void Excluded::add(std::vector<int32_t> items) {
   offsets.push_back(lengthOf(std::span(rows)));
 }
 
-Model::Model(const tower_program_v1 &program, const Dataset &data, Pool &pool)
-    : program(program), data(data), pool(pool), info(readManifest(program)), target(chooseTarget(info)), block(info) {
+Model::Model(const tower_program_v1 &program, const Dataset &data, Pool &pool, std::unique_ptr<Place> wanted)
+    : data(data), pool(pool), info(readManifest(program)),
+      place(wanted ? std::move(wanted) : std::make_unique<HostPlace>(program, info, pool)), block(info) {
   checkData(info, data);
-  arena = Memory(largestArena(info));
+  place->useTensors(block);
+}
+
+const Tensors &Model::tensors() const {
+  place->readTensors();
+  return block;
+}
+
+void Model::initialize(uint64_t seed) {
+  block.initialize(data, seed, pool);
+  place->tensorsWritten();
 }
 
 CheckpointInfo Model::load(const std::string &checkpoint) {
   CheckpointInfo stand = loadCheckpoint(checkpoint, info, block);
+  place->tensorsWritten();
   if (stand.firstValues)
     initialize(stand.seed);
   return stand;
@@ -85,6 +90,10 @@ void Model::setTrainingPairs(const Pairs &pairs) {
                 std::to_string(info.training.batch) + "; lower training.batch in the spec");
   if (info.training.weighted && pairs.weight.empty())
     throw Error(data.folder() + ": the model weighs pairs, but the training pairs have no weights");
+  for (const void *before :
+       {static_cast<const void *>(training.query.data()), static_cast<const void *>(training.item.data()),
+        static_cast<const void *>(training.weight.data()), static_cast<const void *>(logProbability.data())})
+    place->forget(before);
   training = pairs;
   bounds.erase("train_step");
 }
@@ -140,7 +149,6 @@ Model::Bound &Model::bound(const char *name) {
     throw Error(std::string("the program has no entry point '") + name + "'; compile the model again");
   Bound bound;
   bound.entry = &info.entries[static_cast<size_t>(index)];
-  bound.function = program.entries[target * info.entries.size() + static_cast<size_t>(index)];
   size_t operands = bound.entry->arguments.size() + bound.entry->results.size();
   bound.buffers.resize(operands);
   bound.results.resize(bound.entry->results.size());
@@ -246,17 +254,11 @@ void Model::bindPairs(Bound &bound, size_t index) {
                 " of training pairs, which the data does not have");
 }
 
-void Model::spoilArena() const {
-  if (arena.size())
-    std::memset(arena.data(), 0xFF, arena.size());
+EntryCall Model::callOf(const Bound &bound) const {
+  return {*bound.entry, static_cast<size_t>(bound.entry - info.entries.data()), bound.buffers, bound.extents};
 }
 
-void Model::call(const Bound &bound) const {
-#if defined(__SANITIZE_ADDRESS__)
-  spoilArena();
-#endif
-  tower_call operands{bound.buffers.data(), bound.extents.data(), arena.data(), &pool};
-  int32_t status = bound.function(&operands);
+void Model::check(const Bound &bound, int32_t status) const {
   if (status == TOWER_ID_OUT_OF_RANGE)
     throw Error(data.folder() + ": holds an id beyond the capacity of its table; compile the model for this data: " +
                 "towerc model.txtpb --data " + data.folder() + " -o " + info.name);
@@ -265,11 +267,21 @@ void Model::call(const Bound &bound) const {
 }
 
 std::span<const float> Model::trainStep(int64_t step, uint64_t seed, float rate) {
+  startStep(step, seed, rate);
+  return finishStep();
+}
+
+void Model::startStep(int64_t step, uint64_t seed, float rate) {
   Bound &entry = bound("train_step");
   stepValue = step;
   seedValue = static_cast<int64_t>(seed);
   rateValue = rate;
-  call(entry);
+  check(entry, place->startStep(callOf(entry)));
+}
+
+std::span<const float> Model::finishStep() {
+  Bound &entry = bound("train_step");
+  place->finishStep();
   losses.clear();
   for (const Buffer<float> &result : entry.results)
     losses.push_back(result.empty() ? 0.0f : result[0]);

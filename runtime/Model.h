@@ -9,12 +9,14 @@
 #include "runtime/Dataset.h"
 #include "runtime/Inputs.h"
 #include "runtime/Manifest.h"
+#include "runtime/Place.h"
 #include "runtime/Pool.h"
 #include "runtime/Tensors.h"
 #include "runtime/tower_abi.h"
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -39,26 +41,26 @@ struct Excluded {
 /// Not for use by two threads at once.
 class Model {
 public:
-  /// Checks that the program runs on this machine (chooseTarget) and that the data fits it (checkData), allocates
-  /// tensors (zeroed) and the arena. Program, data and pool must outlive the model. Throws Error.
-  Model(const tower_program_v1 &program, const Dataset &data, Pool &pool);
+  /// Checks that the data fits the program (checkData) and allocates tensors (zeroed). `place` is where it runs; none:
+  /// this machine's processor. Program, data and pool must outlive the model. Throws Error.
+  Model(const tower_program_v1 &program, const Dataset &data, Pool &pool, std::unique_ptr<Place> place = {});
   Model(const Model &) = delete;
 
   const Manifest &manifest() const { return info; }
-  /// The processor whose code runs.
-  const TargetInfo &processor() const { return info.targets[target]; }
   const Dataset &dataset() const { return data; }
   Pool &threads() const { return pool; }
-  Tensors &tensors() { return block; }
-  const Tensors &tensors() const { return block; }
+  Place &where() const { return *place; }
+  /// The tensors' values now. What is written to them reaches the processor's code only: GPUs read what initialize and
+  /// load gave.
+  const Tensors &tensors() const;
   /// Bytes of the arena, shared by all entries.
-  size_t arenaBytes() const { return arena.size(); }
+  size_t arenaBytes() const { return place->arenaBytes(); }
   /// Fills the arena with NaN and rows -1, for tests: its contents need not survive a call, so nothing may rely on
   /// them. Sanitizer builds do so before every call.
-  void spoilArena() const;
+  void spoilArena() const { place->spoilArena(); }
 
   /// First values of all tensors.
-  void initialize(uint64_t seed) { block.initialize(data, seed, pool); }
+  void initialize(uint64_t seed);
   /// The tensors of a checkpoint, and where its training stood. Throws Error (loadCheckpoint).
   CheckpointInfo load(const std::string &checkpoint);
 
@@ -75,6 +77,9 @@ public:
   /// Runs training step `step` (0, 1, ...) and updates the tensors. `rate`: rateFactor. The result holds the values of
   /// the entry's results (manifest: loss, loss/NAME, ...) until the next call.
   std::span<const float> trainStep(int64_t step, uint64_t seed, float rate);
+  /// The same in two calls: as many as where().steps() may be started before the first of them is finished.
+  void startStep(int64_t step, uint64_t seed, float rate);
+  std::span<const float> finishStep();
   /// Names of trainStep's results.
   std::vector<std::string> lossNames() const;
 
@@ -94,7 +99,6 @@ private:
   /// each call.
   struct Bound {
     const EntryInfo *entry = nullptr;
-    tower_entry function = nullptr;
     std::vector<void *> buffers;
     std::vector<int64_t> extents;
     std::vector<Buffer<float>> results; // of shapes known at compile time
@@ -109,16 +113,16 @@ private:
   void bindArgument(Bound &bound, size_t index);
   void bindColumn(Bound &bound, size_t index);
   void bindPairs(Bound &bound, size_t index);
-  void call(const Bound &bound) const;
+  EntryCall callOf(const Bound &bound) const;
+  void check(const Bound &bound, int32_t status) const;
+  void call(const Bound &bound) const { check(bound, place->call(callOf(bound))); }
   const Pairs &trainingPairs();
 
-  const tower_program_v1 &program;
   const Dataset &data;
   Pool &pool;
   Manifest info;
-  size_t target; // of manifest().targets: whose entries are called
+  std::unique_ptr<Place> place;
   Tensors block;
-  Memory arena;
   std::map<std::string, Bound> bounds;
   Pairs training;
   Buffer<float> logProbability;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// The thread pool: threads around a JobBoard.
+// The thread pool: threads around a JobBoard. And what generated code calls of it and of its launcher.
 #include "runtime/Pool.h"
 
 #include <sched.h>
@@ -43,4 +43,15 @@ void tower_rt::run(tower_body body, void *frame, int64_t count) {
 
 extern "C" void tower_rt_parallel(tower_rt *runtime, tower_body body, void *frame, int64_t pieces) {
   runtime->run(body, frame, pieces);
+}
+
+extern "C" void tower_rt_launch(tower_rt *runtime, const tower_kernel *kernel, int64_t blocks, int64_t warps,
+                                void *const *arguments, int64_t num_arguments) {
+  runtime->launcher->launch(*kernel, blocks, warps, arguments, num_arguments);
+}
+
+extern "C" void *tower_rt_stage(tower_rt *runtime, int64_t bytes) { return runtime->launcher->stage(bytes); }
+
+extern "C" void tower_rt_upload(tower_rt *runtime, void *device, const void *host, int64_t bytes) {
+  runtime->launcher->upload(device, host, bytes);
 }

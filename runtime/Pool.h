@@ -16,6 +16,22 @@
 #include <type_traits>
 #include <vector>
 
+namespace tower::rt {
+
+/// What runs kernels for a program of a GPU (tower_rt_launch, tower_rt_stage, tower_rt_upload).
+class Launcher {
+public:
+  virtual void launch(const tower_kernel &kernel, int64_t blocks, int64_t warps, void *const *arguments,
+                      int64_t count) = 0;
+  virtual void *stage(int64_t bytes) = 0;
+  virtual void upload(void *device, const void *host, int64_t bytes) = 0;
+
+protected:
+  ~Launcher() = default;
+};
+
+} // namespace tower::rt
+
 struct tower_rt {
   /// `threads` counts the caller; 0: one for each CPU that this process may use. 1 starts no thread.
   explicit tower_rt(unsigned threads = 0);
@@ -28,6 +44,8 @@ struct tower_rt {
   /// Runs body(frame, 0) ... body(frame, pieces - 1) and returns when all are done. A call made while another one is
   /// under way (from inside a piece, or from a second thread) runs its pieces on its own thread.
   void run(tower_body body, void *frame, int64_t pieces);
+
+  tower::rt::Launcher *launcher = nullptr; ///< of the GPU in use
 
 private:
   tower::rt::JobBoard<tower::rt::FutexSync> board;

@@ -49,6 +49,9 @@ bool processorHas(std::string_view feature) {
 }
 
 size_t chooseTarget(const Manifest &manifest, bool (*has)(std::string_view), std::optional<std::string> wanted) {
+  if (manifest.targets.empty())
+    throw Error("'" + manifest.name + "' was compiled for a GPU only: run it with --device=cuda, or compile it with " +
+                "towerc --target=both");
   for (size_t i = 0; i < manifest.targets.size(); ++i) {
     const TargetInfo &target = manifest.targets[i];
     if (wanted && target.cpu != *wanted)

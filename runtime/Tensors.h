@@ -23,6 +23,8 @@ public:
   std::span<float> operator[](size_t index) const;
   /// Throws Error if there is no such tensor.
   std::span<float> operator[](std::string_view name) const;
+  /// The block.
+  void *data() const { return memory.data(); }
   size_t bytes() const { return memory.size(); }
 
   /// Gives every tensor its first value, as docs/Manifest.md says: the same bits on any number of threads. Constants

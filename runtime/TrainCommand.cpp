@@ -9,7 +9,7 @@
 namespace tower::rt {
 
 int trainCommand(Invocation &invocation) {
-  std::string data;
+  std::string data, device = defaultDevice();
   std::optional<int64_t> threads;
   TrainOptions options;
   Flags flags(
@@ -23,6 +23,7 @@ int trainCommand(Invocation &invocation) {
   flags.integer("steps", options.steps, 1, "N", "Steps in all, instead of --epochs.", "the spec's");
   flags.integer("seed", options.seed, 0, "S", "Seed of every random number.", "the spec's");
   flags.integer("threads", threads, 1, "N", "Threads to use; the result does not depend on it.", "one for each CPU");
+  declareDevice(flags, device);
   flags.toggle("resume", options.resume, "Go on from the checkpoint, if there is one.");
   flags.toggle("overwrite", options.overwrite, "Start anew and replace the checkpoint, if there is one.");
   flags.toggle("accept-other-data", options.acceptOtherData, "With --resume: go on with other data than before.");
@@ -46,8 +47,10 @@ int trainCommand(Invocation &invocation) {
     return usage("--resume goes on from a checkpoint, --overwrite replaces it: give one of them");
 
   Pool pool(threadCount(threads));
+  // Before data is read, which may take a while.
+  auto place = openPlace(invocation.program, readManifest(invocation.program), device, pool, invocation.err);
   Dataset dataset(data);
-  Model model(invocation.program, dataset, pool);
+  Model model(invocation.program, dataset, pool, std::move(place));
   Trainer(model, std::move(options), invocation.err).run();
   return Success;
 }

@@ -78,7 +78,7 @@ Trainer::Trainer(Model &model, TrainOptions chosen, std::ostream &err)
   else if (lengthBefore != info.extra[lengthKey] && manifest.training.decay != "constant")
     say("the training's length was " + lengthBefore + " steps and is now " + info.extra[lengthKey] +
         ": the rates decay towards the new end");
-  savedStep = info.step;
+  savedStep = startedSteps = info.step;
   if (!options.metrics.empty())
     metrics.open(options.metrics, info.step);
 }
@@ -184,6 +184,8 @@ void Trainer::run() {
   while (info.step < totalSteps && !early && !stop) {
     step(progress);
     stop = signal.requested();
+    while (stop && info.step < startedSteps)
+      finishStep(progress);
     if (info.step % validateEvery == 0 || info.step == totalSteps) {
       early = validate(progress);
       save(options.checkpoint);
@@ -204,10 +206,17 @@ void Trainer::run() {
 }
 
 void Trainer::step(Progress &progress) {
-  if (info.step + 1 < totalSteps)
-    prefetch->announce(info.step + 1, info.seed);
-  std::span<const float> losses =
-      model.trainStep(info.step, info.seed, rateFactor(model.manifest().training, info.step, totalSteps));
+  int64_t pause = std::min(totalSteps, (info.step / validateEvery + 1) * validateEvery);
+  for (int64_t end = std::min(pause, info.step + model.where().steps()); startedSteps < end; ++startedSteps) {
+    if (startedSteps + 1 < totalSteps)
+      prefetch->announce(startedSteps + 1, info.seed);
+    model.startStep(startedSteps, info.seed, rateFactor(model.manifest().training, startedSteps, totalSteps));
+  }
+  finishStep(progress);
+}
+
+void Trainer::finishStep(Progress &progress) {
+  std::span<const float> losses = model.finishStep();
   ++info.step;
   for (size_t i = 0; i < losses.size(); ++i) {
     if (!std::isfinite(losses[i])) {

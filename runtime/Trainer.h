@@ -53,8 +53,10 @@ private:
   void selectPairs();
   int64_t chosenLength() const;
 
-  /// Runs the next step and adds its losses to the sums. Throws Error unless they are finite.
+  /// Runs the next step and adds its losses to the sums. Throws Error unless they are finite. Steps behind it may be
+  /// under way then, up to the next validation.
   void step(Progress &progress);
+  void finishStep(Progress &progress);
   void writeMetrics(const Progress &progress);
   /// Validates, keeps the checkpoint if it is the best; true when patience is at its end.
   bool validate(Progress &progress);
@@ -72,6 +74,7 @@ private:
   std::optional<Prefetch> prefetch;
   std::optional<EvaluationTask> validation;
   int64_t totalSteps = 0, stepsPerEpoch = 0, validateEvery = 0;
+  int64_t startedSteps = 0;  ///< info.step counts those that are finished
   int64_t withoutBetter = 0; ///< validations since the best one
   int64_t savedStep = 0;     ///< step of the last checkpoint
   MetricsLog metrics;

@@ -64,7 +64,7 @@ private:
   }
 
   void setTensors(rt::Model &compiled) {
-    rt::Tensors &tensors = compiled.tensors();
+    const rt::Tensors &tensors = compiled.tensors();
     for (size_t i = 0; i < tensors.size(); ++i) {
       const std::vector<double> &values = model.inputs.at("tensor/" + tensors.info(i).name).reals;
       std::copy(values.begin(), values.end(), tensors[i].begin());

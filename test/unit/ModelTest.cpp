@@ -194,7 +194,7 @@ TEST_F(ModelTest, TheCodeOfTheChosenProcessorRuns) {
   program.entries = entries.data();
   program.num_entries = 8;
   Model both(program, *data, pool);
-  EXPECT_EQ(both.processor().cpu, "generic");
+  EXPECT_EQ(both.where().name(), "generic");
   std::vector<int32_t> rows = {0, 1, 2};
   std::vector<float> out(6);
   EXPECT_EQ(messageOf([&] { both.embed(Side::Query, rows, out); }), "");
