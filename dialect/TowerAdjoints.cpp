@@ -3,6 +3,7 @@
 // The adjoint of each differentiable op, in tower ops. Each returns a gradient for each operand, null where there is
 // none.
 
+#include "dialect/RowGradients.h"
 #include "dialect/Tower.h"
 
 using namespace mlir;
@@ -38,6 +39,8 @@ SmallVector<Value> LookupOp::adjoint(OpBuilder &builder, ValueRange gradients, N
   if (needed(getTable()))
     result[position(getTableMutable())] = RowGradientOp::create(
         builder, getLoc(), rowGradientOf(getTable()), gradients[0], getIds(), getRows(), getMask(), getFeatureAttr());
+  if (getOnto() && needed(getOnto()))
+    result[position(getOntoMutable())] = gradients[0];
   return result;
 }
 
@@ -47,6 +50,8 @@ SmallVector<Value> PooledLookupOp::adjoint(OpBuilder &builder, ValueRange gradie
     result[position(getTableMutable())] = PooledRowGradientOp::create(
         builder, getLoc(), rowGradientOf(getTable()), gradients[0], getOffsets(), getValues(), getRows(), getMask(),
         getStep(), getSeed(), getPoolingAttr(), getLongestAttr(), getFeatureAttr(), getDropoutAttr(), getStreamAttr());
+  if (getOnto() && needed(getOnto()))
+    result[position(getOntoMutable())] = gradients[0];
   return result;
 }
 
@@ -69,11 +74,43 @@ SmallVector<Value> SegmentLinearOp::adjoint(OpBuilder &builder, ValueRange gradi
   }
   if (getBias() && needed(getBias()))
     result[position(getBiasMutable())] = sums;
+  if (getOnto() && needed(getOnto()))
+    result[position(getOntoMutable())] = dy;
   if (llvm::any_of(getDefaults(), needed)) {
     auto op = SegmentDefaultGradOp::create(builder, getLoc(), TypeRange(getDefaults()), sums, getWeight(), getMask());
     for (auto [i, gradient] : llvm::enumerate(op.getDefaults()))
       if (needed(getDefaults()[i]))
         result[position(getDefaultsMutable()) + i] = gradient;
+  }
+  return result;
+}
+
+SmallVector<Value> ProjectOp::adjoint(OpBuilder &builder, ValueRange gradients, Needed needed) {
+  auto table = cast<RankedTensorType>(getTable().getType());
+  auto bound = BoundAttr::get(getContext(), std::min(table.getDimSize(0), mostContributions(gradients[0])));
+  auto matrix = [&](int64_t columns) {
+    return RankedTensorType::get({ShapedType::kDynamic, columns}, builder.getF32Type(), bound);
+  };
+  auto rows = RankedTensorType::get({ShapedType::kDynamic}, builder.getI32Type(), bound);
+  auto sum = SumRowsOp::create(builder, getLoc(), rows, matrix(cast<RankedTensorType>(getType()).getDimSize(1)),
+                               RankedTensorType::get({}, builder.getI64Type()), gradients[0]);
+  // The rows are numbers of rows already.
+  Value ids =
+      PositionsOp::create(builder, getLoc(), RankedTensorType::get({table.getDimSize(0)}, builder.getI32Type()));
+  RankedTensorType some = matrix(table.getDimSize(1));
+  SmallVector<Value> result(2);
+  if (needed(getTable())) {
+    Value gradient = MatmulOp::create(builder, getLoc(), some, /*transpose_lhs=*/false, /*transpose_rhs=*/true,
+                                      sum.getValues(), getWeight(), /*gate=*/Value(), /*onto=*/Value());
+    result[0] = RowGradientOp::create(builder, getLoc(), rowGradientOf(getTable()), gradient, ids, sum.getRows(),
+                                      /*mask=*/Value(), /*feature=*/IntegerAttr());
+  }
+  if (needed(getWeight())) {
+    Value embeddings = LookupOp::create(builder, getLoc(), some, getTable(), ids, sum.getRows(), /*mask=*/Value(),
+                                        /*onto=*/Value(), /*feature=*/IntegerAttr());
+    result[1] = MatmulOp::create(builder, getLoc(), getWeight().getType(), /*transpose_lhs=*/true,
+                                 /*transpose_rhs=*/false, embeddings, sum.getValues(), /*gate=*/Value(),
+                                 /*onto=*/Value());
   }
   return result;
 }

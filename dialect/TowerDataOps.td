@@ -130,25 +130,27 @@ def Tower_DistinctOp : Tower_Op<"distinct", [Pure, AllTypesMatch<["rows", "inver
 
 // ---- Features ----------------------------------------------------------------------------------------------------------
 
-def Tower_LookupOp : Tower_Op<"lookup", [Pure, DeclareOpInterfaceMethods<Tower_Differentiable>]> {
+def Tower_LookupOp : Tower_Op<"lookup", [Pure, DeclareOpInterfaceMethods<Tower_Differentiable>,
+                                         AttrSizedOperandSegments]> {
   let summary = "Embeddings of a single-valued feature";
   let description = [{
     `result[i] = table[ids[rows[i]]]`. Where `mask[feature]` is true the feature is masked in this view: nothing is
-    fetched, the result is zero and the gradient has no rows.
+    fetched, the result is zero and the gradient has no rows. The rows are added to `onto` where it is given.
 
     ```mlir
     func.func @example(%table: tensor<59x16xf32>, %ids: tensor<?xi32>, %rows: tensor<8xi32>, %mask: tensor<9xi1>) {
       %e = tower.lookup %table, %ids[%rows] : (tensor<59x16xf32>, tensor<?xi32>, tensor<8xi32>) -> tensor<8x16xf32>
       %v = tower.lookup %table, %ids[%rows] unless(%mask) feature(3) : (tensor<59x16xf32>, tensor<?xi32>, tensor<8xi32>, tensor<9xi1>) -> tensor<8x16xf32>
+      %sum = tower.lookup %table, %ids[%rows] onto(%e) : (tensor<59x16xf32>, tensor<?xi32>, tensor<8xi32>, tensor<8x16xf32>) -> tensor<8x16xf32>
       return
     }
     ```
   }];
   let arguments = (ins F32Matrix:$table, I32Vector:$ids, I32Vector:$rows, Optional<I1Vector>:$mask,
-                       OptionalAttr<I64Attr>:$feature);
+                       Optional<F32Matrix>:$onto, OptionalAttr<I64Attr>:$feature);
   let results = (outs F32Matrix:$result);
   let assemblyFormat = [{
-    $table `,` $ids `[` $rows `]` (`unless` `(` $mask^ `)` `feature` `(` $feature `)`)? attr-dict
+    $table `,` $ids `[` $rows `]` (`unless` `(` $mask^ `)` `feature` `(` $feature `)`)? (`onto` `(` $onto^ `)`)? attr-dict
     `:` functional-type(operands, results)
   }];
   let hasVerifier = 1;
@@ -158,11 +160,12 @@ defvar pooled_arguments = (ins I64Vector:$offsets, I32Vector:$values, I32Vector:
                                Optional<I64Scalar>:$step, Optional<I64Scalar>:$seed, Tower_Pooling:$pooling,
                                ConfinedAttr<I64Attr, [IntPositive]>:$longest, OptionalAttr<I64Attr>:$feature,
                                OptionalAttr<F32Attr>:$dropout, OptionalAttr<StrAttr>:$stream);
-defvar pooled_format = [{
+defvar pooled_places = [{
   `,` $offsets `,` $values `[` $rows `]` $pooling `longest` `(` $longest `)`
   (`unless` `(` $mask^ `)` `feature` `(` $feature `)`)?
-  (`dropout` `(` $dropout^ `,` $stream `,` $step `,` $seed `)`)? attr-dict `:` functional-type(operands, results)
+  (`dropout` `(` $dropout^ `,` $stream `,` $step `,` $seed `)`)?
 }];
+defvar format_end = " attr-dict `:` functional-type(operands, results)";
 
 def Tower_PooledLookupOp : Tower_Op<"pooled_lookup", [Pure, DeclareOpInterfaceMethods<Tower_Differentiable>,
                                                       AttrSizedOperandSegments]> {
@@ -173,8 +176,8 @@ def Tower_PooledLookupOp : Tower_Op<"pooled_lookup", [Pure, DeclareOpInterfaceMe
         mean: 1/|S| sum_{v in S} table[v]     sum: sum_{v in S} table[v]     sqrtn: 1/sqrt|S| sum_{v in S} table[v]
 
     and zero for empty S. With `dropout(p, stream, step, seed)` value number j of position i is dropped if its random
-    number is below p; survivors are not rescaled otherwise. Masked as in `tower.lookup`. No row has more than `longest`
-    values.
+    number is below p; survivors are not rescaled otherwise. Masked, and added to `onto`, as in `tower.lookup`. No row has
+    more than `longest` values.
 
     ```mlir
     func.func @example(%table: tensor<800x64xf32>, %offsets: tensor<?xi64>, %values: tensor<?xi32>, %rows: tensor<8xi32>,
@@ -185,9 +188,9 @@ def Tower_PooledLookupOp : Tower_Op<"pooled_lookup", [Pure, DeclareOpInterfaceMe
     }
     ```
   }];
-  let arguments = !con((ins F32Matrix:$table), pooled_arguments);
+  let arguments = !con((ins F32Matrix:$table), pooled_arguments, (ins Optional<F32Matrix>:$onto));
   let results = (outs F32Matrix:$result);
-  let assemblyFormat = !strconcat("$table", pooled_format);
+  let assemblyFormat = !strconcat("$table", pooled_places, "(`onto` `(` $onto^ `)`)?", format_end);
   let hasVerifier = 1;
 }
 

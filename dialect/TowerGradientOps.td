@@ -329,7 +329,7 @@ def Tower_PooledRowGradientOp : Tower_Op<"pooled_row_gradient", [Pure, AttrSized
   }];
   let arguments = !con((ins F32Matrix:$gradient), pooled_arguments);
   let results = (outs Tower_RowGradientType:$result);
-  let assemblyFormat = !strconcat("$gradient", pooled_format);
+  let assemblyFormat = !strconcat("$gradient", pooled_places, format_end);
   let hasVerifier = 1;
 }
 
@@ -352,7 +352,8 @@ def Tower_SumRowsOp : Tower_Op<"sum_rows", [Pure]> {
   let summary = "A row gradient with equal rows summed";
   let description = [{
     `rows[0 .. count)` are the distinct rows that something contributes to, `values` the sums of their contributions, each
-    in the order in which they were merged. What lies beyond `count` is undefined. The extents are a static bound.
+    in the order in which they were merged. Static extents are a bound, and what lies beyond `count` is undefined; rows and
+    values with a #tower.bound have `count` rows.
 
     ```mlir
     func.func @example(%g: !tower.row_gradient<59x16>) {

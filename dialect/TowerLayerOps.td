@@ -16,7 +16,7 @@ def Tower_SegmentLinearOp : Tower_Op<"segment_linear", [Pure, DeclareOpInterface
   let description = [{
     With W cut into W_f by the widths of the segments X_f, and d_f the trained default row of feature f:
 
-        Y = b + sum_{f not masked} X_f W_f + sum_{f masked} d_f W_f
+        Y = onto + b + sum_{f not masked} X_f W_f + sum_{f masked} d_f W_f
 
     A masked feature is the same row for all of the batch (paper, section 4.2.1). `skip_masked`: generated code leaves
     masked features out of the product and adds their default rows as a bias. `relu`: the result is max(Y, 0).
@@ -33,12 +33,37 @@ def Tower_SegmentLinearOp : Tower_Op<"segment_linear", [Pure, DeclareOpInterface
     ```
   }];
   let arguments = !con(segment_arguments,
-                       (ins F32Matrix:$weight, Optional<F32Vector>:$bias, UnitAttr:$skip_masked, UnitAttr:$relu));
+                       (ins F32Matrix:$weight, Optional<F32Vector>:$bias, Optional<F32Matrix>:$onto,
+                            UnitAttr:$skip_masked, UnitAttr:$relu));
   let results = (outs F32Matrix:$result);
   let assemblyFormat = [{
     `(` $segments `)` (`mask` `(` $mask^ `,` $defaults `)`)? (`skip_masked` $skip_masked^)? `weight` `(` $weight `)`
-    (`bias` `(` $bias^ `)`)? (`relu` $relu^)? attr-dict `:` functional-type(operands, results)
+    (`bias` `(` $bias^ `)`)? (`onto` `(` $onto^ `)`)? (`relu` $relu^)? attr-dict `:` functional-type(operands, results)
   }];
+  let hasVerifier = 1;
+}
+
+def Tower_ProjectOp : Tower_Op<"project", [Pure, DeclareOpInterfaceMethods<Tower_Differentiable>]> {
+  let summary = "A small table times its part of the first layer's weight: T = E W";
+  let description = [{
+    A row of T is what a value adds to the layer, so that the layer looks it up instead of multiplying. T is a table: its
+    gradient is a row gradient, and with dT its sum, over the rows that something contributes to,
+
+        dE = dT W^T     dW = E^T dT
+
+    so that the gradient of E has those rows too, and no others.
+
+    ```mlir
+    func.func @example(%table: tensor<59x16xf32>, %w: tensor<16x32xf32>, %ids: tensor<?xi32>, %rows: tensor<8xi32>) {
+      %t = tower.project %table, %w : (tensor<59x16xf32>, tensor<16x32xf32>) -> tensor<59x32xf32>
+      %y = tower.lookup %t, %ids[%rows] : (tensor<59x32xf32>, tensor<?xi32>, tensor<8xi32>) -> tensor<8x32xf32>
+      return
+    }
+    ```
+  }];
+  let arguments = (ins F32Matrix:$table, F32Matrix:$weight);
+  let results = (outs F32Matrix:$result);
+  let assemblyFormat = "$table `,` $weight attr-dict `:` functional-type(operands, results)";
   let hasVerifier = 1;
 }
 

@@ -52,6 +52,8 @@ LogicalResult LookupOp::verify() {
   if (failed(verifyMask(*this, getMask(), getFeature())) ||
       failed(same(*this, "the number of rows", rows(getRows()), "that of results", rows(getResult()))))
     return failure();
+  if (failed(sameShape(*this, getOnto(), getResult())))
+    return failure();
   return same(*this, "the table's width", columns(getTable()), "the result's", columns(getResult()));
 }
 
@@ -68,7 +70,7 @@ template <typename Op> static LogicalResult verifyPooled(Op op) {
 }
 
 LogicalResult PooledLookupOp::verify() {
-  if (failed(verifyPooled(*this)) ||
+  if (failed(verifyPooled(*this)) || failed(sameShape(*this, getOnto(), getResult())) ||
       failed(same(*this, "the number of rows", rows(getRows()), "that of results", rows(getResult()))))
     return failure();
   return same(*this, "the table's width", columns(getTable()), "the result's", columns(getResult()));
@@ -116,7 +118,7 @@ LogicalResult SegmentLinearOp::verify() {
     return failure();
   if (failed(same(*this, "the result's width", columns(getResult()), "the weight's", columns(getWeight()))))
     return failure();
-  if (failed(verifySkip(*this)))
+  if (failed(verifySkip(*this)) || failed(sameShape(*this, getOnto(), getResult())))
     return failure();
   return verifySegments(*this, getSegments(), getMask(), getDefaults(), rows(getResult()), rows(getWeight()));
 }
@@ -158,6 +160,13 @@ LogicalResult SegmentDefaultGradOp::verify() {
       failed(same(*this, "the sums' width", rows(getSums()), "the weight's", columns(getWeight()))))
     return failure();
   return same(*this, "the default rows' widths together", total, "the weight's rows", rows(getWeight()));
+}
+
+LogicalResult ProjectOp::verify() {
+  if (failed(same(*this, "the table's width", columns(getTable()), "the weight's rows", rows(getWeight()))) ||
+      failed(same(*this, "the result's rows", rows(getResult()), "the table's", rows(getTable()))))
+    return failure();
+  return same(*this, "the result's width", columns(getResult()), "the weight's", columns(getWeight()));
 }
 
 LogicalResult LinearOp::verify() {
@@ -339,6 +348,8 @@ LogicalResult PooledRowGradientOp::verify() {
 }
 
 LogicalResult SumRowsOp::verify() {
+  if (boundOf(getRows().getType()) != boundOf(getValues().getType()))
+    return emitOpError("rows and values must have one #tower.bound, or neither");
   if (failed(same(*this, "the number of rows", rows(getRows()), "that of values", rows(getValues()))))
     return failure();
   return same(*this, "the values' width", columns(getValues()), "the table's", getGradient().getType().getDim());

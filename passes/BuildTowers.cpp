@@ -44,7 +44,8 @@ Value Application::single(SingleFeatureOp op, IntegerAttr index) {
   Value ids = function.column(entity.getSymName(), op.getColumn(), "ids");
   lookups[table] += batch;
   int64_t dim = cast<RankedTensorType>(table.getType()).getDimSize(1);
-  return LookupOp::create(builder, op.getLoc(), function.f32({batch, dim}), table, ids, rows, view.mask, index);
+  return LookupOp::create(builder, op.getLoc(), function.f32({batch, dim}), table, ids, rows, view.mask,
+                          /*onto=*/Value(), index);
 }
 
 Value Application::multi(MultiFeatureOp op, IntegerAttr index) {
@@ -63,8 +64,8 @@ Value Application::multi(MultiFeatureOp op, IntegerAttr index) {
     stream = builder.getStringAttr(view.stream + "/" + op.getSymName());
   }
   return PooledLookupOp::create(builder, op.getLoc(), function.f32({batch, dim}), table, offsets, values, rows,
-                                view.mask, step, seed, op.getPoolingAttr(), op.getLongestAttr(), index, dropout,
-                                stream);
+                                view.mask, step, seed, op.getPoolingAttr(), op.getLongestAttr(), index, dropout, stream,
+                                /*onto=*/Value());
 }
 
 Value Application::dense(DenseFeatureOp op) {
@@ -100,7 +101,7 @@ Value Application::firstLayer(LayerOp layer) {
   Value bias = layer.getBias() ? function.tensor(stem() + "/layer0/bias") : Value();
   int64_t units = layer.getUnits();
   return SegmentLinearOp::create(builder, layer.getLoc(), function.f32({batch, units}), segments, view.mask, defaults,
-                                 weight, bias);
+                                 weight, bias, /*onto=*/Value());
 }
 
 Value Application::run() {

@@ -106,6 +106,33 @@ def BatchTowers : Pass<"tower-batch-towers"> {
   }];
 }
 
+def ProjectVocabularies : Pass<"tower-project-vocabularies"> {
+  let summary = "Look small vocabularies up behind the first layer";
+  let description = [{
+    A looked-up feature of few rows leaves the segments of a first layer: tower.project multiplies its table with its part of
+    the weight once, and the layer adds looked-up rows of the products to the product of its other features. The weight is
+    taken apart for that. One projection serves all layers of one weight. Runs before differentiation; the table's
+    gradient keeps to the rows that occur. Results are rounded otherwise. Declines where moving rows as wide as the layer
+    costs more than the smaller product saves, for a layer's last feature, and for layers under a mask, which leave
+    features out already.
+
+    Before:
+    ```mlir
+    %e = tower.lookup %table, %ids[%rows]
+    %y = tower.segment_linear(%e, %x) weight(%w) bias(%b)
+    ```
+    After:
+    ```mlir
+    %of_e, %of_x = tower.unstack %w
+    %products = tower.project %table, %of_e
+    %p = tower.lookup %products, %ids[%rows]
+    %y = tower.segment_linear(%x) weight(%of_x) bias(%b) onto(%p)
+    ```
+  }];
+  let options = [Option<"always", "always", "bool", "false",
+                        "Rewrite wherever it is right, whatever it costs: for tests on small models">];
+}
+
 def SkipMasked : Pass<"tower-skip-masked"> {
   let summary = "Multiply only the features that a mask leaves visible";
   let description = [{

@@ -71,6 +71,7 @@ struct Optimization {
 constexpr Optimization kSimplifying[] = {
     {"distinct-rows", [](int64_t) { return createDistinctRows(); }},
     {"batch-towers", [](int64_t) { return createBatchTowers(); }},
+    {"project-vocabularies", [](int64_t) { return createProjectVocabularies(); }},
 };
 constexpr Optimization kFusing[] = {
     {"fuse-losses", [](int64_t) { return createFuseLosses(); }},

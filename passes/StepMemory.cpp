@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
 #include "passes/StepMemory.h"
+#include "dialect/RowGradients.h"
 #include "passes/lower/Blocks.h"
 #include "passes/lower/InPlace.h"
 #include "passes/products/Blocking.h"
@@ -41,17 +42,7 @@ int64_t product(int64_t m, int64_t n, int64_t k, bool transposeLeft = false, boo
 
 /// Scratch of a row gradient's sums: for each entry its row and its place in order, and a table of numbers.
 int64_t scratchOfSums(Value gradient) {
-  int64_t entries = 0;
-  SmallVector<Value> open{gradient};
-  while (!open.empty()) {
-    Operation *op = open.pop_back_val().getDefiningOp();
-    if (auto merge = dyn_cast_or_null<MergeRowsOp>(op))
-      llvm::append_range(open, merge->getOperands());
-    else if (auto single = dyn_cast_or_null<RowGradientOp>(op))
-      entries += mostRows(single.getGradient().getType());
-    else if (auto pooled = dyn_cast_or_null<PooledRowGradientOp>(op))
-      entries += mostRows(pooled.getGradient().getType()) * static_cast<int64_t>(pooled.getLongest());
-  }
+  int64_t entries = mostContributions(gradient);
   int64_t rows = cast<RowGradientType>(gradient.getType()).getRows();
   auto slots = std::min(rows, static_cast<int64_t>(llvm::PowerOf2Ceil(2 * entries)));
   return static_cast<int64_t>(sizeof(int32_t)) * (2 * entries + 2 * std::min(rows, entries) + slots);
@@ -71,6 +62,7 @@ int64_t scores(Value left, Value right, bool toLeft, bool toRight) {
 int64_t scratchOf(Operation *op) {
   auto rows = [](Value value) { return mostRows(value.getType()); };
   return llvm::TypeSwitch<Operation *, int64_t>(op)
+      .Case([&](ProjectOp o) { return product(rows(o.getTable()), columnsOf(o.getWeight()), rows(o.getWeight())); })
       .Case([&](LinearOp o) { return product(rows(o.getInput()), columnsOf(o.getWeight()), rows(o.getWeight())); })
       .Case([&](MatmulOp o) {
         int64_t inner = o.getTransposeLhs() ? rows(o.getLhs()) : columnsOf(o.getLhs());
@@ -182,12 +174,14 @@ private:
   /// The operand whose memory the results share.
   static Value sameMemory(Operation *op) {
     auto onto = [](Value value) {
-      bool owned = value && value.hasOneUse() && isa_and_present<MatmulOp, SegmentWeightGradOp>(value.getDefiningOp());
+      bool owned = value && value.hasOneUse() &&
+                   isa_and_present<MatmulOp, SegmentWeightGradOp, LookupOp, PooledLookupOp>(value.getDefiningOp());
       return owned ? value : Value();
     };
     return llvm::TypeSwitch<Operation *, Value>(op)
         .Case<UnstackOp, SliceRowsOp>([](auto o) { return o.getInput().getDefiningOp() ? o.getInput() : Value(); })
-        .Case<MatmulOp, SegmentWeightGradOp>([&](auto o) { return onto(o.getOnto()); })
+        .Case<MatmulOp, SegmentWeightGradOp, SegmentLinearOp, LookupOp, PooledLookupOp>(
+            [&](auto o) { return onto(o.getOnto()); })
         .Default(Value());
   }
 

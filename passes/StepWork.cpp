@@ -52,6 +52,7 @@ int64_t operationsOf(Operation *op) {
         int64_t width = widthOf(o.getSkipMasked(), o.getMask(), rows(o.getWeight()));
         return product(rows(o.getGradient()), columnsOf(o.getGradient()), width);
       })
+      .Case([&](ProjectOp o) { return product(rows(o.getTable()), columnsOf(o.getWeight()), rows(o.getWeight())); })
       .Case([&](LinearOp o) { return product(rows(o.getResult()), columnsOf(o.getWeight()), rows(o.getWeight())); })
       .Case([&](MatmulOp o) {
         int64_t inner = o.getTransposeLhs() ? rows(o.getLhs()) : columnsOf(o.getLhs());
@@ -59,9 +60,8 @@ int64_t operationsOf(Operation *op) {
       })
       .Case([&](InBatchSoftmaxOp o) { return product(rows(o.getQuery()), rows(o.getItem()), columnsOf(o.getQuery())); })
       // Scores, and a product for each side.
-      .Case<InBatchSoftmaxGradOp, InBatchSoftmaxWithGradOp>([&](auto o) {
-        return 3 * product(rows(o.getQuery()), rows(o.getItem()), columnsOf(o.getQuery()));
-      })
+      .Case<InBatchSoftmaxGradOp, InBatchSoftmaxWithGradOp>(
+          [&](auto o) { return 3 * product(rows(o.getQuery()), rows(o.getItem()), columnsOf(o.getQuery())); })
       .Case([&](SpreadOutOp o) { return product(rows(o.getInput()), rows(o.getInput()), columnsOf(o.getInput())); })
       .Case([&](SpreadOutGradOp o) {
         return 2 * product(rows(o.getInput()), rows(o.getInput()), columnsOf(o.getInput()));

@@ -8,12 +8,13 @@ using namespace mlir;
 namespace tower::lower {
 namespace {
 
-/// Runs `visible` where the feature is not masked, else fills the result with zeros if something reads them.
+/// Runs `visible` where the feature is not masked, else fills the result with zeros if something reads them. What is
+/// added to something is there already.
 template <class Op> void unlessMasked(Lowering &b, Op op, Value result, llvm::function_ref<void()> visible) {
   if (!op.getMask())
     return visible();
   auto masked = [&] {
-    if (!b.zerosAreSkipped(op.getResult()))
+    if (!op.getOnto() && !b.zerosAreSkipped(op.getResult()))
       b.fill(result, 0);
   };
   b.ifThen(b.isMasked(b.memory(op.getMask()), *op.getFeature()), masked, visible);
@@ -22,8 +23,14 @@ template <class Op> void unlessMasked(Lowering &b, Op op, Value result, llvm::fu
 /// Columns that one pass over a row's values sums in registers.
 constexpr int64_t kSummedColumns = 8 * kLanes;
 
+/// Stores part of a row, or adds it to what is there.
+void put(Lowering &b, Value x, VectorType type, Value result, ValueRange at, bool adds) {
+  b.store(adds ? b.add(b.loadVector(type, result, at), x) : x, result, at);
+}
+
 /// result[i, from .. from + width) of a pooled lookup.
-void poolColumns(Lowering &b, PooledValues &pooled, Value table, Value result, Value i, Value from, int64_t width) {
+void poolColumns(Lowering &b, PooledValues &pooled, Value table, Value result, bool adds, Value i, Value from,
+                 int64_t width) {
   SmallVector<Part> parts = b.parts(from, width);
   Values initial;
   for (const Part &part : parts)
@@ -48,7 +55,7 @@ void poolColumns(Lowering &b, PooledValues &pooled, Value table, Value result, V
   Value coefficient = pooled.coefficient(pooled.drops() ? sums.back() : length);
   for (auto [part, sum] : llvm::zip_first(parts, sums)) {
     Value scaled = coefficient ? b.mul(sum, b.broadcast(coefficient, part.type)) : sum;
-    b.store(scaled, result, {i, part.column});
+    put(b, scaled, part.type, result, {i, part.column}, adds);
   }
 }
 
@@ -56,13 +63,14 @@ void poolColumns(Lowering &b, PooledValues &pooled, Value table, Value result, V
 
 LogicalResult lower(Lowering &b, LookupOp op) {
   Value table = b.memory(op.getTable()), ids = b.memory(op.getIds()), rows = b.memory(op.getRows());
-  Value result = b.define(op.getResult());
+  Value result = b.defineOnto(op.getResult(), op.getOnto());
+  bool adds = static_cast<bool>(op.getOnto());
   int64_t width = shapeOf(result)[1];
   unlessMasked(b, op, result, [&] {
     b.rows(b.rowCount(op.getResult()), width, [&](Value i) {
       Value id = b.toIndex(b.load(ids, b.toIndex(b.load(rows, i))));
       b.vectors(width, [&](Value column, VectorType type) {
-        b.store(b.loadVector(type, table, {id, column}), result, {i, column});
+        put(b, b.loadVector(type, table, {id, column}), type, result, {i, column}, adds);
       });
     });
   });
@@ -71,7 +79,8 @@ LogicalResult lower(Lowering &b, LookupOp op) {
 
 LogicalResult lower(Lowering &b, PooledLookupOp op) {
   PooledValues pooled(b, op);
-  Value table = b.memory(op.getTable()), result = b.define(op.getResult());
+  Value table = b.memory(op.getTable()), result = b.defineOnto(op.getResult(), op.getOnto());
+  bool adds = static_cast<bool>(op.getOnto());
   int64_t width = shapeOf(result)[1], whole = width - width % kSummedColumns;
   // Rows are mostly much shorter than the longest one.
   int64_t typical = 1 + static_cast<int64_t>(op.getLongest()) / 4;
@@ -79,9 +88,9 @@ LogicalResult lower(Lowering &b, PooledLookupOp op) {
     b.rows(b.rowCount(op.getResult()), width * typical, [&](Value i) {
       if (whole > 0)
         b.loop(b.index(0), b.index(whole), kSummedColumns,
-               [&](Value from) { poolColumns(b, pooled, table, result, i, from, kSummedColumns); });
+               [&](Value from) { poolColumns(b, pooled, table, result, adds, i, from, kSummedColumns); });
       if (width > whole)
-        poolColumns(b, pooled, table, result, i, b.index(whole), width - whole);
+        poolColumns(b, pooled, table, result, adds, i, b.index(whole), width - whole);
     });
   });
   return success();

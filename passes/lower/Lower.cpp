@@ -36,12 +36,12 @@ MemRefType memoryType(Type tensor) {
 LogicalResult lowerOp(Lowering &lowering, Operation *op) {
   return llvm::TypeSwitch<Operation *, LogicalResult>(op)
       .Case<SamplePairsOp, SampleUniformOp, FeatureMaskOp, ComplementOp, TakeOp, PositionsOp, UnstackOp, DistinctOp,
-            ExpandRowsOp, SumEqualRowsOp, DenseOp, LookupOp, PooledLookupOp, SegmentLinearOp, LinearOp, ActivateOp,
-            NormalizeOp, StackOp, InBatchSoftmaxOp, InBatchSoftmaxGradOp, InBatchSoftmaxWithGradOp, SpreadOutOp,
-            SpreadOutGradOp, WeightedSumOp, OneOp, ScaleOp, AddOp, MatmulOp, ColumnSumOp, SliceRowsOp, ActivateGradOp,
-            NormalizeGradOp, SegmentWeightGradOp, SegmentInputGradOp, SegmentDefaultGradOp, SumRowsOp, SgdOp, SgdRowsOp,
-            AdagradOp, AdagradRowsOp, RowwiseAdagradRowsOp, AdamOp, AdamRowsOp, SquaredNormOp, ClipScaleOp, TopKOp>(
-          [&](auto typed) { return lower(lowering, typed); })
+            ExpandRowsOp, SumEqualRowsOp, DenseOp, LookupOp, PooledLookupOp, SegmentLinearOp, ProjectOp, LinearOp,
+            ActivateOp, NormalizeOp, StackOp, InBatchSoftmaxOp, InBatchSoftmaxGradOp, InBatchSoftmaxWithGradOp,
+            SpreadOutOp, SpreadOutGradOp, WeightedSumOp, OneOp, ScaleOp, AddOp, MatmulOp, ColumnSumOp, SliceRowsOp,
+            ActivateGradOp, NormalizeGradOp, SegmentWeightGradOp, SegmentInputGradOp, SegmentDefaultGradOp, SumRowsOp,
+            SgdOp, SgdRowsOp, AdagradOp, AdagradRowsOp, RowwiseAdagradRowsOp, AdamOp, AdamRowsOp, SquaredNormOp,
+            ClipScaleOp, TopKOp>([&](auto typed) { return lower(lowering, typed); })
       // A row gradient has no memory; tower.sum_rows reads its contributions where they are defined.
       .Case<RowGradientOp, PooledRowGradientOp, MergeRowsOp>([](auto) { return success(); })
       .Case<GradientOp>(
@@ -166,8 +166,9 @@ Value Lowering::define(Value tensor) {
 Value Lowering::defineOnto(Value tensor, Value onto) {
   if (!onto)
     return define(tensor);
-  // Products own their results; others may be parts or other names of memory that something else reads.
-  bool owned = onto.hasOneUse() && isa_and_present<MatmulOp, SegmentWeightGradOp>(onto.getDefiningOp());
+  // Products and lookups own their results; others may be parts or other names of memory that something else reads.
+  bool owned = onto.hasOneUse() &&
+               isa_and_present<MatmulOp, SegmentWeightGradOp, LookupOp, PooledLookupOp>(onto.getDefiningOp());
   if (owned && !resultMemory.contains(tensor) && !resultMemory.contains(onto)) {
     alias(tensor, memory(onto));
     return memory(onto);

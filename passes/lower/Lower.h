@@ -135,6 +135,7 @@ LogicalResult lower(Lowering &b, SumEqualRowsOp op);
 LogicalResult lower(Lowering &b, LookupOp op);
 LogicalResult lower(Lowering &b, PooledLookupOp op);
 // Layers.cpp
+LogicalResult lower(Lowering &b, ProjectOp op);
 LogicalResult lower(Lowering &b, LinearOp op);
 LogicalResult lower(Lowering &b, ActivateOp op);
 LogicalResult lower(Lowering &b, NormalizeOp op);

@@ -237,6 +237,9 @@ LogicalResult lower(Lowering &b, SumRowsOp op) {
                             << sum.bound();
   sum.group(rows);
   b.store(arith::IndexCastOp::create(b, b.getI64Type(), sum.count()), count);
+  if (boundOf(op.getRows().getType()))
+    for (Value counted : {op.getRows(), op.getValues()})
+      b.setRowCount(counted, sum.count());
   sum.forRows(4 * sum.width(), [&](Value d, Value begin, Value end) {
     sum.forColumns([&](Value from, int64_t width) {
       SummedColumns columns = sum.sum(begin, end, from, width);

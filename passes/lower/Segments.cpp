@@ -215,8 +215,9 @@ LogicalResult lower(Lowering &b, SegmentLinearOp op) {
     bias = biasOfView(b, columns, op.getDefaults(), weight, bias);
     weight = visibleRows(b, columns, weight);
   }
-  b.define(op.getResult());
-  b.product(input, false, weight, false, b.rowsInUse(op.getResult()), /*accumulate=*/false, {bias, op.getRelu()});
+  b.defineOnto(op.getResult(), op.getOnto());
+  b.product(input, false, weight, false, b.rowsInUse(op.getResult()), /*accumulate=*/static_cast<bool>(op.getOnto()),
+            {bias, op.getRelu()});
   return success();
 }
 

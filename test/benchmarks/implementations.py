@@ -58,15 +58,15 @@ def write_parameters(path, spec, data, noise):
 
 
 def dataset(options, data):
-    """The folder of a configuration's data: a path, or how many ids there are to draw from."""
+    """The folder of a configuration's data: a path, or how many ids (and categories) there are to draw from."""
     if isinstance(data, str):
         folder = os.path.join(ROOT, data)
         if not os.path.exists(os.path.join(folder, 'schema.json')):
             raise SystemExit(f'error: {folder} is not there: make it first, see test/benchmarks/README.md')
         return folder
-    folder = os.path.join(options.out, f'uniform-{data["uniform"]}')
+    folder = os.path.join(options.out, '-'.join(['uniform', *map(str, data.values())]))
     if not os.path.exists(folder):
-        uniform_data.write(folder, data['uniform'])
+        uniform_data.write(folder, data['uniform'], *([data['categories']] if 'categories' in data else []))
     return folder
 
 

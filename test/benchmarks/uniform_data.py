@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""The dataset of paper.txtpb: ids are uniform, so that no batch, no list and no catalogue repeats itself but by chance."""
+"""The dataset of paper.txtpb and vocabularies.txtpb: ids are uniform, so that no batch, no list and no catalogue repeats itself but by chance."""
 import os
 
 import numpy as np
@@ -16,12 +16,12 @@ class Uniform(Writer):
         return self.random.integers(1, rows, count, np.int32)
 
 
-def write(folder, ids):
-    """Apps with an id of their own each, six categories, eight words and four numbers; pairs of any two apps."""
+def write(folder, ids, categories=10_000):
+    """Apps with an id of their own each, six features of so many categories, eight words and four numbers; pairs of any two apps."""
     w = Uniform(folder + '.new', 7)
     w.vocabulary('id', ids)
     for name in 'abcdef':
-        w.vocabulary(name, 10_000)
+        w.vocabulary(name, categories)
     w.vocabulary('words', 50_000)
     rows = ids - 1
     w.begin('app', rows)

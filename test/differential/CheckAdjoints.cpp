@@ -98,9 +98,12 @@ void differential::checkAdjoints(TestModel &model, Coverage &coverage, Failures 
   coverage.countOps(*model.gradient);
   checkWhole(model, function, inputs, resultsOf(function, *values), failures);
   checkAlone(model, function, *values, coverage, failures);
-  // The same on distinct rows.
+  // The same on distinct rows, with small vocabularies projected.
   OwningOpRef<ModuleOp> copy = model.dataflow->clone();
-  if (!runPipeline(*copy, "tower-distinct-rows{always},cse,tower-batch-towers,tower-differentiate", coverage))
+  if (!runPipeline(
+          *copy,
+          "tower-distinct-rows{always},cse,tower-batch-towers,tower-project-vocabularies{always},tower-differentiate",
+          coverage))
     return failures.push_back("no step on distinct rows: " + model.takeMessages());
   FailureOr<Environment> distinct = evaluateAll(model.trainStep(*copy), inputs);
   if (failed(distinct))

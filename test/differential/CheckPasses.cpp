@@ -71,6 +71,8 @@ public:
       check(*model.gradient, pipeline, before);
     for (const char *pipeline :
          {"tower-distinct-rows{always},tower-differentiate", "tower-batch-towers,tower-differentiate",
+          "tower-project-vocabularies{always},tower-differentiate",
+          "tower-distinct-rows{always},cse,tower-project-vocabularies{always},tower-differentiate,tower-fuse-phase",
           "tower-simplify-phase,tower-differentiate,tower-fuse-phase,tower-recompute{budget=1}"})
       check(*model.dataflow, pipeline, before);
     std::string text;

@@ -71,6 +71,8 @@ Compiled::Compiled(TestModel &model, Coverage &coverage, Failures &failures, low
   auto simplify = [&](OpPassManager &manager) {
     if (model.seed % 2)
       manager.addPass(createDistinctRows({/*always=*/true}));
+    if (model.seed % 4 >= 2)
+      manager.addPass(createProjectVocabularies({/*always=*/true}));
     addSimplifyPhase(manager);
   };
   if (!phase("simplify", simplify))

@@ -82,8 +82,9 @@ class Stages(Case):
         done = self.succeeds(TOWERC, spec('two_ssl'), '--data',
                              data('two_ssl'), '--emit=fused', '-o',
                              self.path('x'), '--explain')
-        for table in ('distinct-rows', 'batch-towers', 'skip-masked',
-                      'fuse-losses', 'fuse-epilogues', 'fuse-updates',
+        for table in ('distinct-rows', 'batch-towers',
+                      'project-vocabularies', 'skip-masked', 'fuse-losses',
+                      'fuse-epilogues', 'fuse-updates',
                       'recompute'):
             self.assertRegex(done.stdout, fr'(?m)^{table}$')
         self.assertRegex(done.stdout, r'(?m)^step: \S+.* operations of '

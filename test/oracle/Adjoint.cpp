@@ -77,7 +77,19 @@ struct Alone {
     SmallVector<mlir::Value> incoming;
     for (auto [i, result] : llvm::enumerate(op->getResults()))
       incoming.push_back(isOutput(i) ? function.getArgument(op->getNumOperands() + i) : mlir::Value());
+    if (isa<ProjectOp>(op))
+      incoming[0] = rowGradient(builder, incoming[0]);
     gradients = cast<Differentiable>(op).adjoint(builder, incoming, [](mlir::Value value) { return isReal(value); });
+  }
+
+  /// The gradient of a table: each row contributes once.
+  static mlir::Value rowGradient(OpBuilder &builder, mlir::Value gradient) {
+    auto type = cast<RankedTensorType>(gradient.getType());
+    int64_t rows = type.getDimSize(0);
+    Location loc = gradient.getLoc();
+    mlir::Value ids = PositionsOp::create(builder, loc, RankedTensorType::get({rows}, builder.getI32Type()));
+    return RowGradientOp::create(builder, loc, RowGradientType::get(builder.getContext(), rows, type.getDimSize(1)),
+                                 gradient, ids, ids, /*mask=*/mlir::Value(), /*feature=*/IntegerAttr());
   }
 
   // lse is kept for the adjoint alone; nothing else reads it.

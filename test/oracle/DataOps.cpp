@@ -101,6 +101,8 @@ LogicalResult oracle::evaluateOp(DistinctOp op, Environment &env) {
 LogicalResult oracle::evaluateOp(LookupOp op, Environment &env) {
   const Tensor &table = env[op.getTable()];
   Tensor &result = env.create(op.getResult());
+  if (op.getOnto())
+    result.reals = env[op.getOnto()].reals;
   if (isMasked(env, op.getMask(), op.getFeature()))
     return success();
   for (int64_t i = 0; i < result.extent(0); ++i) {
@@ -108,7 +110,7 @@ LogicalResult oracle::evaluateOp(LookupOp op, Environment &env) {
     if (failed(id))
       return failure();
     for (int64_t j = 0; j < table.extent(1); ++j)
-      result.at(i, j) = table.at(*id, j);
+      result.at(i, j) += table.at(*id, j);
   }
   return success();
 }
@@ -116,6 +118,8 @@ LogicalResult oracle::evaluateOp(LookupOp op, Environment &env) {
 LogicalResult oracle::evaluateOp(PooledLookupOp op, Environment &env) {
   const Tensor &table = env[op.getTable()], &rows = env[op.getRows()];
   Tensor &result = env.create(op.getResult());
+  if (op.getOnto())
+    result.reals = env[op.getOnto()].reals;
   if (isMasked(env, op.getMask(), op.getFeature()))
     return success();
   for (int64_t i = 0; i < rows.count(); ++i) {

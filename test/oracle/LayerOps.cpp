@@ -11,13 +11,14 @@ using namespace mlir;
 using namespace tower;
 using namespace tower::oracle;
 
-// Y = b + sum_{f not masked} X_f W_f + sum_{f masked} d_f W_f
+// Y = onto + b + sum_{f not masked} X_f W_f + sum_{f masked} d_f W_f
 LogicalResult oracle::evaluateOp(SegmentLinearOp op, Environment &env) {
   const Tensor &weight = env[op.getWeight()];
   Tensor &y = env.create(op.getResult());
   for (int64_t i = 0; i < y.extent(0); ++i)
     for (int64_t n = 0; n < y.extent(1); ++n) {
-      double sum = op.getBias() ? env[op.getBias()].reals[n] : 0.0;
+      double sum =
+          (op.getBias() ? env[op.getBias()].reals[n] : 0.0) + (op.getOnto() ? env[op.getOnto()].at(i, n) : 0.0);
       int64_t row = 0; // of the weight
       for (auto [f, value] : llvm::enumerate(op.getSegments())) {
         const Tensor &segment = env[value];
@@ -27,6 +28,16 @@ LogicalResult oracle::evaluateOp(SegmentLinearOp op, Environment &env) {
       }
       y.at(i, n) = op.getRelu() ? std::max(sum, 0.0) : sum;
     }
+  return success();
+}
+
+LogicalResult oracle::evaluateOp(ProjectOp op, Environment &env) {
+  const Tensor &table = env[op.getTable()], &weight = env[op.getWeight()];
+  Tensor &result = env.create(op.getResult());
+  for (int64_t v = 0; v < result.extent(0); ++v)
+    for (int64_t n = 0; n < result.extent(1); ++n)
+      for (int64_t j = 0; j < table.extent(1); ++j)
+        result.at(v, n) += table.at(v, j) * weight.at(j, n);
   return success();
 }
 

@@ -68,7 +68,8 @@ std::map<int64_t, std::vector<double>> oracle::sumsByRow(const Tensor &gradient)
 
 LogicalResult oracle::evaluateOp(SumRowsOp op, Environment &env) {
   std::map<int64_t, std::vector<double>> sums = sumsByRow(env[op.getGradient()]);
-  Tensor &rows = env.create(op.getRows()), &values = env.create(op.getValues());
+  auto distinct = static_cast<int64_t>(sums.size()); // rows with a #tower.bound are as many
+  Tensor &rows = env.create(op.getRows(), distinct), &values = env.create(op.getValues(), distinct);
   if (int64_t(sums.size()) > rows.extent(0))
     return op.emitOpError() << sums.size() << " distinct rows do not fit its bound of " << rows.extent(0);
   // Nothing may read beyond the count: a row that is none, and numbers that spoil what they touch.

@@ -39,6 +39,26 @@ func.func @lookup(%table: tensor<59x16xf32>, %ids: tensor<?xi32>, %rows: tensor<
 
 // -----
 
+// What nothing else reads is added to in place, unless the feature is masked.
+// CHECK-LABEL: func.func @lookup_onto
+// CHECK: %[[SUM:.*]] = memref.alloc
+// CHECK-NOT: memref.alloc
+// CHECK: scf.if %{{.*}} {
+// CHECK-NEXT: } else {
+// CHECK: %[[BEFORE:.*]] = vector.load %[[SUM]]
+// CHECK: %[[AFTER:.*]] = arith.addf %[[BEFORE]]
+// CHECK: vector.store %[[AFTER]], %[[SUM]]
+func.func @lookup_onto(%table: tensor<59x16xf32>, %ids: tensor<?xi32>, %rows: tensor<8xi32>, %mask: tensor<9xi1>)
+    -> (tensor<16xf32> {tower.result = "e"}) {
+  %e = tower.lookup %table, %ids[%rows] : (tensor<59x16xf32>, tensor<?xi32>, tensor<8xi32>) -> tensor<8x16xf32>
+  %f = tower.lookup %table, %ids[%rows] unless(%mask) feature(3) onto(%e)
+    : (tensor<59x16xf32>, tensor<?xi32>, tensor<8xi32>, tensor<9xi1>, tensor<8x16xf32>) -> tensor<8x16xf32>
+  %s = tower.column_sum %f : tensor<8x16xf32> -> tensor<16xf32>
+  return %s : tensor<16xf32>
+}
+
+// -----
+
 // The step's number and the stream reach the runtime; dropout draws Philox words in place.
 // CHECK-LABEL: @draws
 // CHECK: call @tower_rt_sample_uniform(%{{.*}}, %c{{.*}}_i32, %{{.*}}, %c8_i64, %{{.*}}, %{{.*}}) : (i64, i32, i64, i64, i64, !llvm.ptr) -> ()

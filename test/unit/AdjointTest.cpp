@@ -45,6 +45,10 @@ const Case cases[] = {
     {"lookup_masked", "%table: tensor<5x3xf32>, %ids: tensor<?xi32>, %rows: tensor<5xi32>, %mask: tensor<3xi1>",
      "tower.lookup %table, %ids[%rows] unless(%mask) feature(1) : (tensor<5x3xf32>, tensor<?xi32>, tensor<5xi32>, "
      "tensor<3xi1>) -> tensor<5x3xf32>"},
+    {"lookup_onto",
+     "%table: tensor<5x3xf32>, %ids: tensor<?xi32>, %rows: tensor<5xi32>, %mask: tensor<3xi1>, %x: tensor<5x3xf32>",
+     "tower.lookup %table, %ids[%rows] unless(%mask) feature(1) onto(%x) : (tensor<5x3xf32>, tensor<?xi32>, "
+     "tensor<5xi32>, tensor<3xi1>, tensor<5x3xf32>) -> tensor<5x3xf32>"},
 #define POOLED "%table: tensor<5x3xf32>, %offsets: tensor<?xi64>, %values: tensor<?xi32>, %rows: tensor<5xi32>"
 #define POOLED_TYPES "tensor<5x3xf32>, tensor<?xi64>, tensor<?xi32>, tensor<5xi32>"
     {"pooled_mean", POOLED,
@@ -56,6 +60,9 @@ const Case cases[] = {
     {"pooled_dropout", POOLED ", %mask: tensor<3xi1>, %step: tensor<i64>, %seed: tensor<i64>",
      "tower.pooled_lookup %table, %offsets, %values[%rows] mean longest(3) unless(%mask) feature(2) dropout(4.0e-1, "
      "\"s\", %step, %seed) : (" POOLED_TYPES ", tensor<3xi1>, tensor<i64>, tensor<i64>) -> tensor<5x3xf32>"},
+    {"pooled_onto", POOLED ", %x: tensor<5x3xf32>",
+     "tower.pooled_lookup %table, %offsets, %values[%rows] sqrtn longest(3) onto(%x) : (" POOLED_TYPES
+     ", tensor<5x3xf32>) -> tensor<5x3xf32>"},
 #define SEGMENTS "%x: tensor<5x2xf32>, %y: tensor<5x1xf32>, %z: tensor<5x3xf32>"
 #define SEGMENT_TYPES "tensor<5x2xf32>, tensor<5x1xf32>, tensor<5x3xf32>"
     {"segment_linear", SEGMENTS ", %w: tensor<6x4xf32>, %b: tensor<4xf32>",
@@ -65,6 +72,11 @@ const Case cases[] = {
      SEGMENTS ", %mask: tensor<3xi1>, %dx: tensor<2xf32>, %dy: tensor<1xf32>, %dz: tensor<3xf32>, %w: tensor<6x4xf32>",
      "tower.segment_linear(%x, %y, %z) mask(%mask, %dx, %dy, %dz) weight(%w) : (" SEGMENT_TYPES
      ", tensor<3xi1>, tensor<2xf32>, tensor<1xf32>, tensor<3xf32>, tensor<6x4xf32>) -> tensor<5x4xf32>"},
+    {"segment_linear_onto", SEGMENTS ", %w: tensor<6x4xf32>, %b: tensor<4xf32>, %sum: tensor<5x4xf32>",
+     "tower.segment_linear(%x, %y, %z) weight(%w) bias(%b) onto(%sum) relu : (" SEGMENT_TYPES
+     ", tensor<6x4xf32>, tensor<4xf32>, tensor<5x4xf32>) -> tensor<5x4xf32>"},
+    {"project", "%table: tensor<5x3xf32>, %w: tensor<3x4xf32>",
+     "tower.project %table, %w : (tensor<5x3xf32>, tensor<3x4xf32>) -> tensor<5x4xf32>"},
     {"linear", "%x: tensor<5x3xf32>, %w: tensor<3x4xf32>, %b: tensor<4xf32>",
      "tower.linear %x, %w bias(%b) : (tensor<5x3xf32>, tensor<3x4xf32>, tensor<4xf32>) -> tensor<5x4xf32>"},
     {"identity", "%x: tensor<5x3xf32>", "tower.activate identity %x : tensor<5x3xf32>"},
