@@ -296,6 +296,12 @@ void *DevicePlace::stage(int64_t count) {
 }
 
 void DevicePlace::upload(void *to, const void *host, int64_t bytes) {
+  // Step, seed and rate are the caller's, who has the next ones there before the device has read these.
+  bool isStaged = std::any_of(active->chunks.begin(), active->chunks.end(), [&](const PinnedMemory &chunk) {
+    return addressOf(host) - addressOf(chunk.address()) < chunk.bytes;
+  });
+  if (!isStaged)
+    host = std::memcpy(stage(bytes), host, static_cast<size_t>(bytes));
   ask(addressOf(to));
   ask(addressOf(host));
   ask(static_cast<uint64_t>(bytes));

@@ -142,15 +142,19 @@ int32_t step(const tower_call *call) {
   auto *table = static_cast<float *>(call->buffers[0]);
   auto *losses = call->buffers + 14;
   int64_t *stepValue = static_cast<int64_t *>(call->buffers[11]);
+  // Of what is uploaded one half is staged, the other the caller's.
+  auto *arena = static_cast<float *>(call->arena);
   auto *staged = static_cast<float *>(tower_rt_stage(call->runtime, 4));
   *staged = static_cast<float>(*stepValue);
-  tower_rt_upload(call->runtime, call->arena, staged, 4);
+  tower_rt_upload(call->runtime, arena, staged, 4);
+  tower_rt_upload(call->runtime, arena + 1, call->buffers[13], 4);
+  auto *rate = arena + 1;
   int64_t one = 1, count = 6, zero = 0;
   void *adding[] = {&table, &one, &count};
   tower_rt_launch(call->runtime, &add, 1, 1, adding, 3);
+  void *const sources[] = {arena, table, rate};
   for (int i = 0; i < 3; ++i) {
-    void *writing[] = {const_cast<void **>(&losses[i]), &zero,
-                       const_cast<void **>(i ? &call->buffers[0] : &call->arena)};
+    void *writing[] = {const_cast<void **>(&losses[i]), &zero, const_cast<void **>(&sources[i])};
     tower_rt_launch(call->runtime, &writeOne, 1, 1, writing, 3);
   }
   return TOWER_OK;
@@ -200,14 +204,14 @@ TEST_F(CudaModelTest, StepsRunInOrderAndTwoAtATime) {
   float first = model.tensors()["table/color"][0], element = first;
   auto expect = [&](int64_t step, std::span<const float> losses) {
     element += 1;
-    EXPECT_THAT(losses, ElementsAre(static_cast<float>(step), element, element)) << step;
+    EXPECT_THAT(losses, ElementsAre(static_cast<float>(step), element, 2 * static_cast<float>(step))) << step;
   };
   // The first directly, the next two record a graph each, the others are launches.
   for (int64_t step = 0; step < 6; ++step)
-    expect(step, model.trainStep(step, 1, 1));
-  model.startStep(6, 1, 1);
+    expect(step, model.trainStep(step, 1, 2 * static_cast<float>(step)));
+  model.startStep(6, 1, 12);
   for (int64_t step = 6; step < 20; ++step) {
-    model.startStep(step + 1, 1, 1);
+    model.startStep(step + 1, 1, 2 * static_cast<float>(step + 1));
     expect(step, model.finishStep());
   }
   expect(20, model.finishStep());
@@ -215,7 +219,7 @@ TEST_F(CudaModelTest, StepsRunInOrderAndTwoAtATime) {
   // What the host writes reaches the device, and the graphs do not mind.
   model.initialize(1);
   element = first;
-  expect(0, model.trainStep(0, 1, 1));
+  expect(0, model.trainStep(0, 1, 0));
   Buffer<float> out(2);
   std::vector<int32_t> rows{2};
   model.embed(Side::Item, rows, out);
