@@ -11,6 +11,9 @@
 
 namespace tower::oracle {
 
+/// Of a number in single precision: with 8 significant bits, from a tie to the even one.
+double roundedToBf16(double x);
+
 /// Values by the SSA value they belong to. References stay valid.
 class Environment {
 public:
@@ -23,6 +26,10 @@ public:
   Tensor &create(mlir::Value value, int64_t rows);
 
   int64_t boundedRows = 0; ///< Rows of the operands of bounded extent of the op that is evaluated.
+
+  bool bf16 = false; ///< See Options.
+  /// A factor of a layer's product, as it is multiplied.
+  double factor(double x) const { return bf16 ? roundedToBf16(x) : x; }
 
   int64_t k = -1; ///< How many items tower.top_k keeps; -1: unknown.
 

@@ -38,7 +38,8 @@ LogicalResult oracle::evaluateOp(MatmulOp op, Environment &env) {
     for (int64_t n = 0; n < result.extent(1); ++n) {
       double sum = op.getOnto() ? env[op.getOnto()].at(i, n) : 0;
       for (int64_t j = 0; j < inner; ++j)
-        sum += (op.getTransposeLhs() ? a.at(j, i) : a.at(i, j)) * (op.getTransposeRhs() ? b.at(n, j) : b.at(j, n));
+        sum += env.factor(op.getTransposeLhs() ? a.at(j, i) : a.at(i, j)) *
+               env.factor(op.getTransposeRhs() ? b.at(n, j) : b.at(j, n));
       bool open = !op.getGate() || env[op.getGate()].at(i, n) > 0;
       result.at(i, n) = open ? sum : 0;
     }
@@ -125,10 +126,12 @@ LogicalResult oracle::evaluateOp(SegmentWeightGradOp op, Environment &env) {
     for (int64_t j = 0; j < segment.extent(1); ++j, ++row)
       for (int64_t n = 0; n < dy.extent(1); ++n) {
         double sum = op.getOnto() ? env[op.getOnto()].at(row, n) : 0;
-        if (masked)
+        // In bf16, rows of defaults that are multiplied as others are were rounded before they are summed.
+        bool bySums = masked && (op.getSkipMasked() || !env.bf16);
+        if (bySums)
           sum += env[op.getDefaults()[f]].reals[j] * env[op.getSums()].reals[n];
-        for (int64_t i = 0; !masked && i < dy.extent(0); ++i)
-          sum += segment.at(i, j) * dy.at(i, n);
+        for (int64_t i = 0; !bySums && i < dy.extent(0); ++i)
+          sum += env.factor(masked ? env[op.getDefaults()[f]].reals[j] : segment.at(i, j)) * env.factor(dy.at(i, n));
         result.at(row, n) = sum;
       }
   }
@@ -145,7 +148,7 @@ LogicalResult oracle::evaluateOp(SegmentInputGradOp op, Environment &env) {
       for (int64_t i = 0; i < dx.extent(0); ++i)
         for (int64_t j = 0; j < dx.extent(1); ++j)
           for (int64_t n = 0; n < dy.extent(1); ++n)
-            dx.at(i, j) += dy.at(i, n) * weight.at(first + j, n);
+            dx.at(i, j) += env.factor(dy.at(i, n)) * env.factor(weight.at(first + j, n));
     first += dx.extent(1);
   }
   return success();

@@ -24,7 +24,11 @@ LogicalResult oracle::evaluateOp(SegmentLinearOp op, Environment &env) {
         const Tensor &segment = env[value];
         bool masked = isMasked(env, op.getMask(), f);
         for (int64_t j = 0; j < segment.extent(1); ++j, ++row)
-          sum += (masked ? env[op.getDefaults()[f]].reals[j] : segment.at(i, j)) * weight.at(row, n);
+          if (masked && op.getSkipMasked())
+            sum += env[op.getDefaults()[f]].reals[j] * weight.at(row, n); // No part of the product, but of its bias.
+          else
+            sum += env.factor(masked ? env[op.getDefaults()[f]].reals[j] : segment.at(i, j)) *
+                   env.factor(weight.at(row, n));
       }
       y.at(i, n) = op.getRelu() ? std::max(sum, 0.0) : sum;
     }
@@ -48,7 +52,7 @@ LogicalResult oracle::evaluateOp(LinearOp op, Environment &env) {
     for (int64_t n = 0; n < y.extent(1); ++n) {
       double sum = op.getBias() ? env[op.getBias()].reals[n] : 0.0;
       for (int64_t j = 0; j < x.extent(1); ++j)
-        sum += x.at(i, j) * weight.at(j, n);
+        sum += env.factor(x.at(i, j)) * env.factor(weight.at(j, n));
       y.at(i, n) = op.getRelu() ? std::max(sum, 0.0) : sum;
     }
   return success();

@@ -6,6 +6,7 @@
 #include "test/oracle/Environment.h"
 #include "llvm/ADT/TypeSwitch.h"
 
+#include <cmath>
 #include <optional>
 
 using namespace mlir;
@@ -34,6 +35,12 @@ LogicalResult oracle::checkIndex(Operation *op, const char *what, int64_t index,
   if (0 <= index && index < extent)
     return success();
   return op->emitOpError() << what << " " << index << " is not in [0, " << extent << ")";
+}
+
+double oracle::roundedToBf16(double x) {
+  int exponent;
+  double fraction = std::frexp(static_cast<double>(static_cast<float>(x)), &exponent);
+  return std::ldexp(std::nearbyint(std::ldexp(fraction, 8)), exponent - 8);
 }
 
 bool oracle::isMasked(const Environment &env, mlir::Value mask, std::optional<uint64_t> feature) {
@@ -76,7 +83,9 @@ namespace {
 
 class Evaluator {
 public:
-  Evaluator(func::FuncOp function, const Options &options) : function(function), options(options) {}
+  Evaluator(func::FuncOp function, const Options &options) : function(function), options(options) {
+    env.bf16 = options.bf16;
+  }
 
   LogicalResult setArguments(const Inputs &inputs, const std::map<const void *, Tensor> &replaced);
   /// Evaluates the ops that `wanted` needs.

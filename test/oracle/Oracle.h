@@ -29,6 +29,9 @@ struct Options {
   /// Half the step of central differences that stand in for `tower.gradient`, which costs two evaluations of the loss
   /// for each element; 0: such an op is refused.
   double differences = 0;
+  /// Factors of layers' products are rounded to bf16, as in compiled code of a spec that asks for it. Sums are not, and
+  /// derivatives by differences must do without: the loss has steps.
+  bool bf16 = false;
 };
 
 /// How an argument is called, from its `tower.argument` (docs/Manifest.md): tensor/NAME, column/ENTITY/COLUMN/PART,

@@ -193,6 +193,39 @@ TEST(Oracle, LayersActivateAndNormalize) {
   expectNear(results[4], {0.6, -0.8});
 }
 
+// 1/256 is half of what the last bit of a bf16 between 1 and 2 counts for.
+TEST(Oracle, FactorsAreRoundedToBf16FromATieToTheEvenOne) {
+  auto rounded = [](const char *text, std::vector<Tensor> arguments) {
+    ParsedFunction function(text);
+    EXPECT_TRUE(bool(function)) << function.message;
+    auto results = function(arguments, {}, {.bf16 = true});
+    EXPECT_TRUE(succeeded(results)) << function.message;
+    return succeeded(results) ? results->values : std::vector<Tensor>();
+  };
+  double half = 1 / 256.0;
+  auto layer = rounded(
+      R"(func.func @f(%x: tensor<3x1xf32>, %w: tensor<1x1xf32>, %b: tensor<1xf32>) -> tensor<3x1xf32> {
+    %z = tower.linear %x, %w bias(%b) : (tensor<3x1xf32>, tensor<1x1xf32>, tensor<1xf32>) -> tensor<3x1xf32>
+    return %z : tensor<3x1xf32>
+  })",
+      {reals({3, 1}, {1 + half, 1 + 3 * half, -1 - 1.5 * half}), reals({1, 1}, {1 + half / 2}), reals({1}, {half})});
+  ASSERT_EQ(layer.size(), 1u);
+  expectNear(layer[0], {1 + half, 1 + 5 * half, -1 - half}, 0);
+  // A masked row is a factor unless the product is of what is visible.
+  const char *views = R"(func.func @f(%x: tensor<1x1xf32>, %m: tensor<1xi1>, %d: tensor<1xf32>, %w: tensor<1x1xf32>)
+      -> (tensor<1x1xf32>, tensor<1x1xf32>) {
+    %a = tower.segment_linear(%x) mask(%m, %d) weight(%w)
+      : (tensor<1x1xf32>, tensor<1xi1>, tensor<1xf32>, tensor<1x1xf32>) -> tensor<1x1xf32>
+    %b = tower.segment_linear(%x) mask(%m, %d) skip_masked weight(%w)
+      : (tensor<1x1xf32>, tensor<1xi1>, tensor<1xf32>, tensor<1x1xf32>) -> tensor<1x1xf32>
+    return %a, %b : tensor<1x1xf32>, tensor<1x1xf32>
+  })";
+  auto masked = rounded(views, {reals({1, 1}, {7}), integers({1}, {1}), reals({1}, {1 + half}), reals({1, 1}, {1})});
+  ASSERT_EQ(masked.size(), 2u);
+  expectNear(masked[0], {1}, 0);
+  expectNear(masked[1], {1 + half}, 0);
+}
+
 TEST(Oracle, InBatchSoftmaxLeavesHitsOutAndCorrectsEveryColumn) {
   const char *text =
       R"(func.func @f(%q: tensor<2x1xf32>, %x: tensor<3x1xf32>, %ids: tensor<3xi32>, %log_q: tensor<3xf32>,
