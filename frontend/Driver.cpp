@@ -312,7 +312,8 @@ LogicalResult Compilation::lowerToMachine(ArrayRef<TargetDescription> targets, c
   for (const TargetDescription &target : processors) {
     bool isLast = &target == &targets.back();
     module = isLast ? std::move(loops) : loops->clone();
-    if (failed(phase("plan", [&](OpPassManager &manager) { addPlanPhase(manager, target.vectorWidth); })))
+    if (failed(
+            phase("plan", [&](OpPassManager &manager) { addPlanPhase(manager, target.vectorWidth, target.dotBf16); })))
       return failure();
     if (options.printPlan) {
       if (targets.size() > 1)

@@ -3,6 +3,7 @@
 #include "frontend/Importer.h"
 #include "dialect/Tower.h"
 #include "frontend/ModelReader.h"
+#include "passes/Products.h"
 
 using namespace mlir;
 
@@ -221,6 +222,8 @@ void Importer::importTraining() {
 
 OwningOpRef<ModuleOp> Importer::import() {
   OwningOpRef<ModuleOp> module = ModuleOp::create(locationOf("name"));
+  if (model.precision() == spec::BF16)
+    (*module)->setAttr(kBf16Attr, builder.getUnitAttr());
   builder.setInsertionPointToStart(module->getBody());
   enter(ModelOp::create(builder, locationOf("name"), model.name()));
   for (int i = 0; i < model.tables_size(); ++i) {

@@ -212,6 +212,7 @@ ManifestWriter::ManifestWriter(const Spec &spec, ModuleOp module, ArrayRef<Targe
   json["triple"] = targets.front().triple;
   for (const TargetDescription &target : targets)
     json["targets"].push_back({{"cpu", target.cpu}, {"features", target.needs}});
+  json["precision"] = spec.model.precision() == spec::BF16 ? "bf16" : "fp32";
   setTensors(json, module);
   setColumns(json, model, module);
   setTowers(json, model);

@@ -196,6 +196,8 @@ void completeSpec(Spec &spec, SpecDiagnostics &diagnostics) {
   for (Tower &tower : *model.mutable_towers())
     completeTower(tower, model);
   completeTraining(*model.mutable_training());
+  if (model.precision() == PRECISION_DEFAULT)
+    model.set_precision(FP32);
   std::vector<std::string> names;
   for (int i = 0; i < model.losses_size(); ++i)
     names.push_back(lossName(model, i));

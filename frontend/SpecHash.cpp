@@ -62,6 +62,8 @@ std::string optionsHash(const Model &model) {
   Model options;
   *options.mutable_losses() = model.losses();
   *options.mutable_training() = model.training();
+  if (model.precision() != FP32)
+    options.set_precision(model.precision());
   for (const Table &table : model.tables())
     *options.add_tables()->mutable_initializer() = table.initializer();
   for (const Tower &tower : model.towers()) {

@@ -78,6 +78,8 @@ struct LowerProducts : impl::LowerProductsBase<LowerProducts> {
   using LowerProductsBase::LowerProductsBase;
 
   LogicalResult initialize(MLIRContext *context) override {
+    if (dotBf16 && vectorWidth != 16)
+      return emitError(UnknownLoc::get(context)) << "tower-lower-products: dot-bf16 needs vector-width=16 (AVX-512)";
     if (vectorWidth == 8 || vectorWidth == 16)
       return success();
     return emitError(UnknownLoc::get(context))
@@ -92,12 +94,16 @@ struct LowerProducts : impl::LowerProductsBase<LowerProducts> {
     });
     IRRewriter rewriter(&getContext());
     Tile tile = chooseTile(vectorWidth);
-    Kernels kernels(getOperation(), tile);
+    Tile bf16Tile = tile;
+    bf16Tile.format = dotBf16 ? Format::pairs : Format::rounded;
+    Kernels kernels(getOperation(), tile), bf16Kernels(getOperation(), bf16Tile);
     for (linalg::MatmulOp op : products) {
       rewriter.setInsertionPoint(op);
       StringRef reason = whyNot(op);
       if (!reason.empty())
         fallBack(rewriter, op, reason);
+      else if (op->hasAttr(kBf16Attr))
+        lower(rewriter, bf16Kernels, bf16Tile, op);
       else
         lower(rewriter, kernels, tile, op);
     }
@@ -173,7 +179,7 @@ struct LowerProducts : impl::LowerProductsBase<LowerProducts> {
 } // namespace
 
 void buildProduct(OpBuilder &builder, Location loc, Value a, bool transposeA, Value b, bool transposeB, Value c,
-                  bool accumulate, const Epilogue &epilogue) {
+                  bool accumulate, const Epilogue &epilogue, bool bf16) {
   MLIRContext *context = builder.getContext();
   auto map = [&](unsigned row, unsigned column, bool transpose) {
     return transpose ? mapOf(context, column, row) : mapOf(context, row, column);
@@ -183,6 +189,8 @@ void buildProduct(OpBuilder &builder, Location loc, Value a, bool transposeA, Va
       builder.getAffineMapArrayAttr({map(0, 2, transposeA), map(2, 1, transposeB), map(0, 1, false)}));
   if (!accumulate)
     product->setAttr(kOverwriteAttr, builder.getUnitAttr());
+  if (bf16)
+    product->setAttr(kBf16Attr, builder.getUnitAttr());
   if (epilogue.bias || epilogue.relu || epilogue.gate)
     buildEpilogue(builder, loc, c, epilogue);
 }

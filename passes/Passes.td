@@ -321,6 +321,10 @@ def LowerProducts : Pass<"tower-lower-products", "mlir::ModuleOp"> {
     C = A B, else C += A B. Sizes may be dynamic; no element outside the operands is read. An epilogue behind the product
     (`tower.epilogue`, see passes/Products.h) is applied to C in registers.
 
+    `tower.bf16` on the operation: copies of A and B hold bf16, rounded to the nearest, which is multiplied and summed in
+    f32. With `dot-bf16` VDPBF16PS does so, two steps of k at a time; else the copies hold the rounded values as f32, for
+    the same kernels as without.
+
     Every element of C is one chain of fused multiply-adds in the order of k: neither blocking nor the order in which
     pieces run changes a bit. Pieces depend on the product's size alone.
 
@@ -345,7 +349,8 @@ def LowerProducts : Pass<"tower-lower-products", "mlir::ModuleOp"> {
   }];
   let options = [
     Option<"vectorWidth", "vector-width", "int64_t", "16",
-           "f32 elements of a vector register: 16 (AVX-512) or 8 (AVX2)">
+           "f32 elements of a vector register: 16 (AVX-512) or 8 (AVX2)">,
+    Option<"dotBf16", "dot-bf16", "bool", "false", "The processor multiplies bf16 itself (AVX512_BF16)">
   ];
   let dependentDialects = ["mlir::arith::ArithDialect", "mlir::func::FuncDialect", "mlir::linalg::LinalgDialect",
                            "mlir::LLVM::LLVMDialect", "mlir::memref::MemRefDialect", "mlir::scf::SCFDialect",

@@ -2,6 +2,7 @@
 
 #include "passes/StepMemory.h"
 #include "dialect/RowGradients.h"
+#include "passes/Products.h"
 #include "passes/lower/Blocks.h"
 #include "passes/lower/InPlace.h"
 #include "passes/products/Blocking.h"
@@ -30,9 +31,11 @@ int64_t bytesOf(Value value) {
 int64_t columnsOf(Value value) { return typeOf(value).getDimSize(1); }
 
 /// What a product m x n over k copies of its operands: of the left one only where no pieces have copies of their own.
-int64_t product(int64_t m, int64_t n, int64_t k, bool transposeLeft = false, bool transposeRight = false) {
+int64_t product(int64_t m, int64_t n, int64_t k, bool transposeLeft = false, bool transposeRight = false,
+                products::Format format = products::Format::f32) {
   products::Extents extents{{m, {}}, {n, {}}, {k, {}}};
   products::Tile tile = products::chooseTile(16);
+  tile.format = format;
   products::Blocking blocking = products::chooseBlocking(extents, transposeLeft, transposeRight, tile, false);
   int64_t elements = blocking.packB ? blocking.packedDepth * blocking.packedColumns : 0;
   if (blocking.packA && !blocking.parallel)
@@ -61,22 +64,26 @@ int64_t scores(Value left, Value right, bool toLeft, bool toRight) {
 /// Memory that lowering an op takes beside its result.
 int64_t scratchOf(Operation *op) {
   auto rows = [](Value value) { return mostRows(value.getType()); };
+  // Both bf16 formats take the same memory, with the instruction for them and without.
+  bool bf16 = op->getParentOfType<ModuleOp>()->hasAttr(kBf16Attr);
+  auto layer = [&](int64_t m, int64_t n, int64_t k, bool transposeLeft = false, bool transposeRight = false) {
+    return product(m, n, k, transposeLeft, transposeRight, bf16 ? products::Format::pairs : products::Format::f32);
+  };
   return llvm::TypeSwitch<Operation *, int64_t>(op)
-      .Case([&](ProjectOp o) { return product(rows(o.getTable()), columnsOf(o.getWeight()), rows(o.getWeight())); })
-      .Case([&](LinearOp o) { return product(rows(o.getInput()), columnsOf(o.getWeight()), rows(o.getWeight())); })
+      .Case([&](ProjectOp o) { return layer(rows(o.getTable()), columnsOf(o.getWeight()), rows(o.getWeight())); })
+      .Case([&](LinearOp o) { return layer(rows(o.getInput()), columnsOf(o.getWeight()), rows(o.getWeight())); })
       .Case([&](MatmulOp o) {
         int64_t inner = o.getTransposeLhs() ? rows(o.getLhs()) : columnsOf(o.getLhs());
-        return product(rows(o.getResult()), columnsOf(o.getResult()), inner, o.getTransposeLhs(), o.getTransposeRhs());
+        return layer(rows(o.getResult()), columnsOf(o.getResult()), inner, o.getTransposeLhs(), o.getTransposeRhs());
       })
       // Visible rows of the weight are copied, then packed; those of its gradient are computed, then spread.
-      .Case([&](SegmentLinearOp o) {
-        return product(rows(o.getResult()), columnsOf(o.getWeight()), rows(o.getWeight()));
-      })
+      .Case(
+          [&](SegmentLinearOp o) { return layer(rows(o.getResult()), columnsOf(o.getWeight()), rows(o.getWeight())); })
       .Case([&](SegmentInputGradOp o) {
-        return product(rows(o.getGradient()), rows(o.getWeight()), columnsOf(o.getWeight()), false, true);
+        return layer(rows(o.getGradient()), rows(o.getWeight()), columnsOf(o.getWeight()), false, true);
       })
       .Case([&](SegmentWeightGradOp o) {
-        return product(rows(o.getResult()), columnsOf(o.getResult()), rows(o.getGradient()), true);
+        return layer(rows(o.getResult()), columnsOf(o.getResult()), rows(o.getGradient()), true);
       })
       .Case([&](InBatchSoftmaxOp o) { return scores(o.getQuery(), o.getItem(), false, false); })
       .Case<InBatchSoftmaxGradOp, InBatchSoftmaxWithGradOp>(

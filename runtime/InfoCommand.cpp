@@ -133,6 +133,8 @@ int infoCommand(Invocation &invocation) {
   if (!manifest.targets.empty())
     printProcessor(out, manifest);
   printImages(out, invocation.program);
+  if (manifest.precision != "fp32")
+    out << "layers: products of " << manifest.precision << ", sums of fp32\n";
   out << "queries: " << shownSide(manifest.query) << "\nitems: " << shownSide(manifest.item)
       << "\nembeddings: " << manifest.dim << " wide, scored by " << (manifest.normalized ? "cosine" : "dot product")
       << "\n";

@@ -215,6 +215,7 @@ Manifest tower::rt::parseManifest(std::string_view json) {
     manifest.targets.push_back(parseTarget(view));
   if (manifest.targets.empty() && !root.has("cuda"))
     root.field("targets").fail("is empty");
+  manifest.precision = root.text("precision", "fp32");
   manifest.tensorBytes = root.integer("tensor_bytes");
   for (const JsonView &view : root.field("tensors").elements())
     manifest.tensors.push_back(parseTensor(view, manifest.tensorBytes));

@@ -136,6 +136,7 @@ struct Manifest {
   std::string triple;
   std::vector<TargetInfo> targets; // the best first; empty only if there is code for a GPU
   std::optional<CudaInfo> cuda;
+  std::string precision; // of what layers multiply: fp32 or bf16
   std::vector<TensorInfo> tensors;
   int64_t tensorBytes = 0;
   std::vector<ColumnNeed> columns;

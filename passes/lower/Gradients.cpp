@@ -29,9 +29,9 @@ LogicalResult lower(Lowering &b, AddOp op) {
 
 LogicalResult lower(Lowering &b, MatmulOp op) {
   b.defineOnto(op.getResult(), op.getOnto());
-  b.product(b.rowsInUse(op.getLhs()), op.getTransposeLhs(), b.rowsInUse(op.getRhs()), op.getTransposeRhs(),
-            b.rowsInUse(op.getResult()), /*accumulate=*/static_cast<bool>(op.getOnto()),
-            {.gate = op.getGate() ? b.rowsInUse(op.getGate()) : Value()});
+  b.layerProduct(b.rowsInUse(op.getLhs()), op.getTransposeLhs(), b.rowsInUse(op.getRhs()), op.getTransposeRhs(),
+                 b.rowsInUse(op.getResult()), /*accumulate=*/static_cast<bool>(op.getOnto()),
+                 {.gate = op.getGate() ? b.rowsInUse(op.getGate()) : Value()});
   return success();
 }
 

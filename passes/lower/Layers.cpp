@@ -30,15 +30,15 @@ Value normalDistribution(Lowering &b, Value x, VectorType type) {
 } // namespace
 
 LogicalResult lower(Lowering &b, ProjectOp op) {
-  b.product(b.memory(op.getTable()), false, b.memory(op.getWeight()), false, b.define(op.getResult()),
-            /*accumulate=*/false);
+  b.layerProduct(b.memory(op.getTable()), false, b.memory(op.getWeight()), false, b.define(op.getResult()),
+                 /*accumulate=*/false);
   return success();
 }
 
 LogicalResult lower(Lowering &b, LinearOp op) {
   b.define(op.getResult());
-  b.product(b.rowsInUse(op.getInput()), false, b.memory(op.getWeight()), false, b.rowsInUse(op.getResult()),
-            /*accumulate=*/false, {b.memory(op.getBias()), op.getRelu()});
+  b.layerProduct(b.rowsInUse(op.getInput()), false, b.memory(op.getWeight()), false, b.rowsInUse(op.getResult()),
+                 /*accumulate=*/false, {b.memory(op.getBias()), op.getRelu()});
   return success();
 }
 

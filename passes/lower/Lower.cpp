@@ -209,8 +209,14 @@ FailureOr<Value> Lowering::update(OpResult result, Value old) {
 }
 
 void Lowering::product(Value a, bool transposeA, Value b, bool transposeB, Value c, bool accumulate,
-                       const Epilogue &epilogue) {
-  buildProduct(*this, getLoc(), a, transposeA, b, transposeB, c, accumulate, epilogue);
+                       const Epilogue &epilogue, bool bf16) {
+  buildProduct(*this, getLoc(), a, transposeA, b, transposeB, c, accumulate, epilogue, bf16);
+}
+
+void Lowering::layerProduct(Value a, bool transposeA, Value b, bool transposeB, Value c, bool accumulate,
+                            const Epilogue &epilogue) {
+  bool bf16 = getBlock()->getParentOp()->getParentOfType<ModuleOp>()->hasAttr(kBf16Attr);
+  product(a, transposeA, b, transposeB, c, accumulate, epilogue, bf16);
 }
 
 Value Lowering::isMasked(Value mask, int64_t feature) {

@@ -83,7 +83,10 @@ public:
 
   /// C = op(A) op(B), or C += op(A) op(B); then the epilogue.
   void product(Value a, bool transposeA, Value b, bool transposeB, Value c, bool accumulate,
-               const Epilogue &epilogue = {});
+               const Epilogue &epilogue = {}, bool bf16 = false);
+  /// The same for a layer or a gradient of one, in the precision that the spec asks for.
+  void layerProduct(Value a, bool transposeA, Value b, bool transposeB, Value c, bool accumulate,
+                    const Epilogue &epilogue = {});
   void fill(Value memory, double value);
   void copy(Value from, Value to);
   /// to[i] = value(operands at i, to's type) for contiguous or strided matrices, vectors and scalars of f32; of a

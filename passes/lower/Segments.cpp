@@ -216,8 +216,8 @@ LogicalResult lower(Lowering &b, SegmentLinearOp op) {
     weight = visibleRows(b, columns, weight);
   }
   b.defineOnto(op.getResult(), op.getOnto());
-  b.product(input, false, weight, false, b.rowsInUse(op.getResult()), /*accumulate=*/static_cast<bool>(op.getOnto()),
-            {bias, op.getRelu()});
+  b.layerProduct(input, false, weight, false, b.rowsInUse(op.getResult()),
+                 /*accumulate=*/static_cast<bool>(op.getOnto()), {bias, op.getRelu()});
   return success();
 }
 
@@ -226,12 +226,12 @@ LogicalResult lower(Lowering &b, SegmentWeightGradOp op) {
   Value input = inputOf(b, LayerInput(op));
   Value dy = b.rowsInUse(op.getGradient()), result = b.defineOnto(op.getResult(), op.getOnto());
   if (!skip) {
-    b.product(input, /*transposeA=*/true, dy, false, result, /*accumulate=*/static_cast<bool>(op.getOnto()));
+    b.layerProduct(input, /*transposeA=*/true, dy, false, result, /*accumulate=*/static_cast<bool>(op.getOnto()));
     return success();
   }
   const Columns &columns = sideBySide(b, LayerInput(op)).columns;
   Value visible = b.allocateF32(shapeOf(result));
-  b.product(input, /*transposeA=*/true, dy, false, b.rowsOf(visible, b.getIndexAttr(0), columns.total), false);
+  b.layerProduct(input, /*transposeA=*/true, dy, false, b.rowsOf(visible, b.getIndexAttr(0), columns.total), false);
   spreadRows(b, columns, op.getDefaults(), b.memory(op.getSums()), visible, result, static_cast<bool>(op.getOnto()));
   return success();
 }
@@ -240,8 +240,8 @@ LogicalResult lower(Lowering &b, SegmentInputGradOp op) {
   Value dy = b.rowsInUse(op.getGradient()), weight = b.memory(op.getWeight());
   Columns columns = columnsOf(b, op.getSegments(), op.getMask(), op.getSkipMasked());
   Value all = b.allocateF32({shapeOf(b.memory(op.getGradient()))[0], columns.bound});
-  b.product(dy, false, visibleRows(b, columns, weight), /*transposeB=*/true,
-            partOf(b, all, b.rowCount(op.getGradient()), columns.total), false);
+  b.layerProduct(dy, false, visibleRows(b, columns, weight), /*transposeB=*/true,
+                 partOf(b, all, b.rowCount(op.getGradient()), columns.total), false);
   for (auto [f, segment] : llvm::enumerate(op.getSegments())) {
     // The segments stay where the product left them; no copy.
     OpFoldResult from = getAsOpFoldResult(columns.from[f]);

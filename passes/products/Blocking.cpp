@@ -100,10 +100,12 @@ Blocking chooseBlocking(const Extents &extents, bool transposeA, bool transposeB
   int64_t m = extents.m.typical(), n = extents.n.typical(), k = std::max<int64_t>(1, extents.k.typical());
   Blocking blocking{};
   blocking.tile = tile;
-  blocking.packB = transposeB || m > kFewRows;
+  // bf16 is what copies hold.
+  bool mustCopy = tile.format != Format::f32;
+  blocking.packB = mustCopy || transposeB || m > kFewRows;
   blocking.depthBlock = evenBlock(k, kMaxDepthBlock, 16);
   // A tile of few rows uses too little of each cache line of A^T.
-  blocking.packA = !transposeA || tile.lanes < 16;
+  blocking.packA = mustCopy || !transposeA || tile.lanes < 16;
   int64_t mostRows = insideParallel ? kStackRowBlock : kMaxRowBlock;
   blocking.rowBlock = std::min<int64_t>(mostRows, alignTo(m, tile.rows));
   blocking.parallel = !insideParallel && m * n * k >= kMinParallel;

@@ -8,13 +8,23 @@
 
 namespace tower::products {
 
+/// What copies of A and B hold, in words of 32 bits.
+enum class Format {
+  f32,
+  rounded, ///< bf16 values, each as an f32: the f32 kernel then multiplies as one for bf16 does.
+  pairs,   ///< Two bf16 of neighbouring k in a word, as VDPBF16PS wants them; 0 beyond an odd K.
+};
+
 /// The part of C that the micro-kernel keeps in registers: rows x (vectors * lanes).
 struct Tile {
   int64_t lanes;
   int64_t rows;
   int64_t vectors = 2;
+  Format format = Format::f32;
 
   int64_t columns() const { return vectors * lanes; }
+  /// Steps of k that a word holds.
+  int64_t perWord() const { return format == Format::pairs ? 2 : 1; }
   /// Rows left over are taken this many at a time, then one by one.
   int64_t tailRows() const { return rows / 3; }
 };

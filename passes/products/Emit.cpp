@@ -219,7 +219,7 @@ void Emitter::callKernel(int64_t rows, int64_t vectors, bool masked, Index i, In
   Index start = math.add(partDepth, blockK);
   KernelCall call{};
   call.kind = {rows, vectors, masked, p.transposeA, cut.packB, p.bias.flat != nullptr, p.relu, p.gate.flat != nullptr};
-  call.depth = depth;
+  call.depth = math.ceilDiv(depth, tile.perWord());
   call.columns = columns;
   call.first = first;
   call.last = last;

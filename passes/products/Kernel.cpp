@@ -111,6 +111,17 @@ private:
     return vector::LoadOp::create(builder, loc, type, base, at);
   }
 
+  /// sum + x y of each word.
+  Value multiplyAdd(Value x, Value y, Value sum) {
+    if (tile.format != Format::pairs)
+      return vector::FMAOp::create(builder, loc, x, y, sum);
+    auto pairs = VectorType::get({2 * tile.lanes}, builder.getBF16Type());
+    Value operands[] = {sum, vector::BitCastOp::create(builder, loc, pairs, x),
+                        vector::BitCastOp::create(builder, loc, pairs, y)};
+    auto intrinsic = builder.getStringAttr("llvm.x86.avx512bf16.dpbf16ps.512");
+    return LLVM::CallIntrinsicOp::create(builder, loc, type, intrinsic, operands).getResult(0);
+  }
+
   /// for (k = low; k < high; k += step) sums += A[:, k .. k + step] B[k .. k + step, :]
   SmallVector<Value> accumulate(Index low, Index high, int64_t step, ArrayRef<Value> sums) {
     auto loop = scf::ForOp::create(builder, loc, math.materialize(low), math.materialize(high), math.materialize(step),
@@ -136,7 +147,7 @@ private:
         Value lanes = vector::BroadcastOp::create(builder, loc, type, element);
         for (int64_t v = 0; v < kind.vectors; ++v) {
           Value &sum = next[r * kind.vectors + v];
-          sum = vector::FMAOp::create(builder, loc, lanes, rowOfB[v], sum);
+          sum = multiplyAdd(lanes, rowOfB[v], sum);
         }
       }
     }
@@ -179,9 +190,9 @@ func::FuncOp Kernels::getOrCreate(StringRef name, ArrayRef<Type> inputs,
 void Kernels::call(IndexMath &math, const KernelCall &call) {
   const KernelKind &kind = call.kind;
   std::string name = "tower_product_" + std::to_string(kind.rows) + "x" + std::to_string(kind.vectors * tile.lanes);
-  for (auto [has, part] :
-       {std::pair(kind.transposedA, "_ta"), std::pair(!kind.packedB, "_inplace"), std::pair(kind.masked, "_masked"),
-        std::pair(kind.bias, "_bias"), std::pair(kind.relu, "_relu"), std::pair(kind.gate, "_gate")})
+  for (auto [has, part] : {std::pair(tile.format == Format::pairs, "_bf16"), std::pair(kind.transposedA, "_ta"),
+                           std::pair(!kind.packedB, "_inplace"), std::pair(kind.masked, "_masked"),
+                           std::pair(kind.bias, "_bias"), std::pair(kind.relu, "_relu"), std::pair(kind.gate, "_gate")})
     if (has)
       name += part;
   SmallVector<Value> operands;

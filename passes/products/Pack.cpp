@@ -5,6 +5,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "passes/products/Words.h"
 
 using namespace mlir;
 
@@ -14,30 +15,54 @@ namespace {
 /// Rows of A^T that are asked for before they are copied.
 constexpr int64_t kRowsAhead = 8;
 
-/// Copies `count` vectors from one place to another.
-void copyVectors(IndexMath &math, VectorType type, Place1D from, Place1D to, int64_t count) {
-  for (int64_t v = 0; v < count; ++v) {
-    Index shift = v * type.getNumElements();
-    Value loaded =
-        vector::LoadOp::create(math.builder, math.loc, type, from.base, math.materialize(math.add(from.offset, shift)));
-    vector::StoreOp::create(math.builder, math.loc, loaded, to.base, math.materialize(math.add(to.offset, shift)));
+/// Copies one row, or of Format::pairs two that are neighbours in k, a vector of columns at a time.
+class RowCopy {
+public:
+  /// `row` of `rows` is the first one; `stride` lies between them.
+  RowCopy(IndexMath &math, Tile tile, Index row, Index rows, Index stride)
+      : math(math), builder(math.builder), tile(tile), stride(stride),
+        type(VectorType::get({tile.lanes}, builder.getF32Type())),
+        maskType(type.cloneWith(std::nullopt, builder.getI1Type())) {
+    if (tile.format != Format::pairs)
+      return;
+    Value isThere = arith::CmpIOp::create(builder, math.loc, arith::CmpIPredicate::ult,
+                                          math.materialize(math.add(row, 1)), math.materialize(rows));
+    hasNext = vector::BroadcastOp::create(builder, math.loc, maskType, isThere);
   }
-}
 
-/// Copies the first `columns` elements of `count` vectors; the others are set to 0 at the target.
-void copyMasked(IndexMath &math, VectorType type, Place1D from, Place1D to, int64_t count, Index columns) {
-  OpBuilder &builder = math.builder;
-  Value zero = arith::ConstantOp::create(builder, math.loc, builder.getZeroAttr(type));
-  auto maskType = type.cloneWith(std::nullopt, builder.getI1Type());
-  for (int64_t v = 0; v < count; ++v) {
-    Index shift = v * type.getNumElements();
-    Value left = math.materialize(math.sub(columns, shift));
-    Value mask = vector::CreateMaskOp::create(builder, math.loc, maskType, left);
-    Value loaded = vector::MaskedLoadOp::create(builder, math.loc, type, from.base,
-                                                math.materialize(math.add(from.offset, shift)), mask, zero);
-    vector::StoreOp::create(builder, math.loc, loaded, to.base, math.materialize(math.add(to.offset, shift)));
+  /// Of `count` vectors the first `columns` elements, all of them if there is no such number; the others become 0.
+  void copy(Place1D from, Place1D to, int64_t count, std::optional<Index> columns = {}) {
+    for (int64_t v = 0; v < count; ++v) {
+      Index shift = v * tile.lanes, at = math.add(from.offset, shift);
+      Value mask;
+      if (columns)
+        mask = vector::CreateMaskOp::create(builder, math.loc, maskType, math.materialize(math.sub(*columns, shift)));
+      Value numbers = load(from.base, at, mask);
+      if (tile.format == Format::pairs) {
+        Value both = mask ? arith::AndIOp::create(builder, math.loc, mask, hasNext) : hasNext;
+        numbers = pairWords(math, tile, numbers, load(from.base, math.add(at, stride), both));
+      } else {
+        numbers = words(math, tile, numbers);
+      }
+      vector::StoreOp::create(builder, math.loc, numbers, to.base, math.materialize(math.add(to.offset, shift)));
+    }
   }
-}
+
+private:
+  Value load(Value base, Index at, Value mask) {
+    if (!mask)
+      return vector::LoadOp::create(builder, math.loc, type, base, math.materialize(at));
+    Value zero = arith::ConstantOp::create(builder, math.loc, builder.getZeroAttr(type));
+    return vector::MaskedLoadOp::create(builder, math.loc, type, base, math.materialize(at), mask, zero);
+  }
+
+  IndexMath &math;
+  OpBuilder &builder;
+  Tile tile;
+  Index stride;
+  VectorType type, maskType;
+  Value hasNext;
+};
 
 } // namespace
 
@@ -47,7 +72,6 @@ Index PackedB::panel(IndexMath &math, Index k, Index j) const {
 
 void packB(IndexMath &math, Kernels &kernels, Tile tile, const Matrix &b, bool transposed, Index depth, Index low,
            Index high, bool wholePanels, const PackedB &packed) {
-  auto type = VectorType::get({tile.lanes}, math.builder.getF32Type());
   math.loop(0, depth, packed.depthBlock, [&](Index k) {
     Index rows = math.blockLength(depth, k, packed.depthBlock);
     if (transposed) {
@@ -61,64 +85,75 @@ void packB(IndexMath &math, Kernels &kernels, Tile tile, const Matrix &b, bool t
       });
       return;
     }
-    math.loop(0, rows, 1, [&](Index row) {
+    math.loop(0, rows, tile.perWord(), [&](Index row) {
+      RowCopy copy(math, tile, row, rows, b.stride);
       Index line = math.add(b.offset, math.mul(math.add(k, row), b.stride));
-      Index shift = math.mul(row, tile.columns());
+      Index shift = math.mul(math.div(row, tile.perWord()), tile.columns());
       Index whole = wholePanels ? high : math.add(low, math.roundDown(math.sub(high, low), tile.columns()));
       math.loop(low, whole, tile.columns(), [&](Index j) {
         Index to = math.add(packed.panel(math, k, j), shift);
-        copyVectors(math, type, {b.flat, math.add(line, j)}, {packed.place.base, to}, tile.vectors);
+        copy.copy({b.flat, math.add(line, j)}, {packed.place.base, to}, tile.vectors);
       });
       if (wholePanels)
         return;
       math.ifLess(whole, high, [&] {
         Index to = math.add(packed.panel(math, k, whole), shift);
-        copyMasked(math, type, {b.flat, math.add(line, whole)}, {packed.place.base, to}, tile.vectors,
-                   math.sub(high, whole));
+        copy.copy({b.flat, math.add(line, whole)}, {packed.place.base, to}, tile.vectors, math.sub(high, whole));
       });
     });
   });
 }
 
 void copyRows(IndexMath &math, Tile tile, const Matrix &a, Index low, Index high, Index k, Index depth, Value to) {
-  auto type = VectorType::get({tile.lanes}, math.builder.getF32Type());
+  OpBuilder &builder = math.builder;
+  int64_t width = tile.lanes * tile.perWord();
+  auto type = VectorType::get({width}, builder.getF32Type());
   math.loop(low, high, 1, [&](Index i) {
     Index from = math.add(math.add(a.offset, k), math.mul(i, a.stride));
     Index target = math.mul(math.sub(i, low), kRowStride);
-    Index whole = math.roundDown(depth, tile.lanes);
-    math.loop(0, whole, tile.lanes, [&](Index column) {
-      copyVectors(math, type, {a.flat, math.add(from, column)}, {to, math.add(target, column)}, 1);
+    auto store = [&](Value numbers, Index column) {
+      Index at = math.add(target, math.div(column, tile.perWord()));
+      vector::StoreOp::create(builder, math.loc, words(math, tile, numbers), to, math.materialize(at));
+    };
+    Index whole = math.roundDown(depth, width);
+    math.loop(0, whole, width, [&](Index column) {
+      store(vector::LoadOp::create(builder, math.loc, type, a.flat, math.materialize(math.add(from, column))), column);
     });
     // The gap between rows takes the zeros of the last vector.
     math.ifLess(whole, depth, [&] {
-      copyMasked(math, type, {a.flat, math.add(from, whole)}, {to, math.add(target, whole)}, 1, math.sub(depth, whole));
+      Value zero = arith::ConstantOp::create(builder, math.loc, builder.getZeroAttr(type));
+      Value mask = vector::CreateMaskOp::create(builder, math.loc, type.cloneWith(std::nullopt, builder.getI1Type()),
+                                                math.materialize(math.sub(depth, whole)));
+      store(vector::MaskedLoadOp::create(builder, math.loc, type, a.flat, math.materialize(math.add(from, whole)), mask,
+                                         zero),
+            whole);
     });
   });
 }
 
 void copyColumns(IndexMath &math, Tile tile, const Matrix &a, Index columns, Index low, Index high, Index k,
                  Index depth, Value to) {
-  auto type = VectorType::get({tile.lanes}, math.builder.getF32Type());
   int64_t vectors = (tile.rows + tile.lanes - 1) / tile.lanes, width = vectors * tile.lanes;
   // Panels whose vectors end within the row need no mask; where they end beyond the panel, the next k overwrites that.
   Index last = math.max(math.min(high, math.sub(math.max(columns, width - 1), width - 1)), low);
   Index whole = math.add(low, math.mul(math.ceilDiv(math.sub(last, low), tile.rows), tile.rows));
   // Row by row: its elements are together in memory.
-  math.loop(0, depth, 1, [&](Index row) {
+  math.loop(0, depth, tile.perWord(), [&](Index row) {
+    RowCopy copy(math, tile, row, depth, a.stride);
     Index line = math.add(a.offset, math.mul(math.add(k, row), a.stride));
     auto place = [&](Index i) {
       Index panel = math.mul(math.div(math.sub(i, low), tile.rows), panelStride(tile));
-      return Place1D{to, math.add(panel, math.mul(row, tile.rows))};
+      return Place1D{to, math.add(panel, math.mul(math.div(row, tile.perWord()), tile.rows))};
     };
     // Rows are far apart: the processor does not see the next ones coming.
     Index ahead = math.add(line, math.mul(kRowsAhead, a.stride));
     math.loop(low, whole, tile.rows, [&](Index i) {
       memref::PrefetchOp::create(math.builder, math.loc, a.flat, math.materialize(math.add(ahead, i)),
                                  /*isWrite=*/false, /*localityHint=*/3, /*isDataCache=*/true);
-      copyVectors(math, type, {a.flat, math.add(line, i)}, place(i), vectors);
+      copy.copy({a.flat, math.add(line, i)}, place(i), vectors);
     });
     math.loop(whole, high, tile.rows, [&](Index i) {
-      copyMasked(math, type, {a.flat, math.add(line, i)}, place(i), vectors, math.sub(columns, i));
+      copy.copy({a.flat, math.add(line, i)}, place(i), vectors, math.sub(columns, i));
     });
   });
 }

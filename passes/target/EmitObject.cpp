@@ -136,6 +136,7 @@ static FailureOr<TargetDescription> describeTarget(llvm::StringRef cpu, llvm::ra
     return failure();
   }
   result.vectorWidth = has("avx512f") ? 16 : 8;
+  result.dotBf16 = has("avx512bf16");
 #define TOWER_NEED(name)                                                                                               \
   if (has(name))                                                                                                       \
     result.needs.push_back(name);

@@ -18,6 +18,7 @@ struct TargetDescription {
   std::string cpu;      ///< LLVM's name, as in `znver4` or `x86-64-v3`.
   std::string features; ///< As in "+avx512f,-amx-tile"; of a native target, all that this machine has.
   int vectorWidth = 8;  ///< Elements of f32 in the widest register that products use: 16 (AVX-512) or 8 (AVX2).
+  bool dotBf16 = false; ///< It multiplies bf16 and adds the products in f32 (AVX512_BF16).
   /// What the processor must have of TOWER_CPU_FEATURES (runtime/tower_abi.h).
   std::vector<std::string> needs;
 };

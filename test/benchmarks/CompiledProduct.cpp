@@ -25,7 +25,7 @@ struct CompiledProduct::Parts {
   tower_entry entry = nullptr;
 };
 
-static std::string source(const Shape &s) {
+static std::string source(const Shape &s, bool bf16) {
   bool ta = s.form[0] == 'T', tb = s.form[1] == 'T';
   auto type = [](int64_t rows, int64_t columns) {
     return "memref<" + std::to_string(rows) + "x" + std::to_string(columns) + "xf32>";
@@ -34,8 +34,8 @@ static std::string source(const Shape &s) {
   return "func.func @f(%a: " + a + ", %b: " + b + ", %c: " + c +
          ") {\n  linalg.matmul indexing_maps = [affine_map<(m, n, k) -> " + (ta ? "(k, m)" : "(m, k)") +
          ">, affine_map<(m, n, k) -> " + (tb ? "(n, k)" : "(k, n)") +
-         ">, affine_map<(m, n, k) -> (m, n)>] {tower.overwrite} ins(%a, %b : " + a + ", " + b + ") outs(%c : " + c +
-         ")\n  return\n}\n";
+         ">, affine_map<(m, n, k) -> (m, n)>] {tower.overwrite" + (bf16 ? ", tower.bf16" : "") + "} ins(%a, %b : " + a +
+         ", " + b + ") outs(%c : " + c + ")\n  return\n}\n";
 }
 
 template <typename T> static T orEnd(llvm::Expected<T> value) {
@@ -45,20 +45,20 @@ template <typename T> static T orEnd(llvm::Expected<T> value) {
   std::exit(1);
 }
 
-CompiledProduct::CompiledProduct(const Shape &shape, const TargetDescription &target)
+CompiledProduct::CompiledProduct(const Shape &shape, const TargetDescription &target, bool bf16)
     : parts(std::make_unique<Parts>()) {
   DialectRegistry registry;
   registerTowerDialects(registry);
   MLIRContext context(registry);
   context.loadAllAvailableDialects();
-  auto module = parseSourceString<ModuleOp>(source(shape), &context);
+  auto module = parseSourceString<ModuleOp>(source(shape, bf16), &context);
   auto run = [&](llvm::function_ref<void(OpPassManager &)> build) {
     PassManager manager(&context);
     build(manager);
     if (failed(manager.run(*module)))
       std::exit(1);
   };
-  run([&](OpPassManager &manager) { addPlanPhase(manager, target.vectorWidth); });
+  run([&](OpPassManager &manager) { addPlanPhase(manager, target.vectorWidth, target.dotBf16); });
   parts->arena = rt::Memory(static_cast<size_t>(arenaBytes(*module)["f"]));
   run(addLLVMPhase);
   attachProgram(*module, "{}");

@@ -22,8 +22,8 @@ struct Shape {
 
 class CompiledProduct {
 public:
-  /// Ends the program if it cannot be compiled.
-  CompiledProduct(const Shape &shape, const TargetDescription &target);
+  /// Of f32, or with `bf16` of operands rounded to it. Ends the program if it cannot be compiled.
+  CompiledProduct(const Shape &shape, const TargetDescription &target, bool bf16);
   ~CompiledProduct();
 
   /// C = op(A) op(B).

@@ -3,8 +3,8 @@
 // Generated products against OpenBLAS on one thread, or on two threads against one, in the shapes of the Debian model
 // (D) and of one of the paper's size (P): each layer and the in-batch softmax, forward and both gradients.
 //
-// Usage: products-benchmark [--cpu=NAME] [--peer=KERNEL] [--two-threads] [--repeats=N] [FILTER]
-// --cpu is that of towerc; --peer makes OpenBLAS use a kernel other than it
+// Usage: products-benchmark [--cpu=NAME] [--peer=KERNEL] [--bf16] [--two-threads] [--repeats=N] [FILTER]
+// --cpu is that of towerc; --bf16 rounds our operands, not OpenBLAS's; --peer makes OpenBLAS use a kernel other than it
 // chooses (OPENBLAS_CORETYPE). Prints a line for each product whose form and name contain FILTER: the median of the
 // ratio of times of neighbouring runs and its quartiles, then GFLOP/s of both; at the end the least ratio and the mean.
 #include "runtime/Memory.h"
@@ -61,7 +61,7 @@ constexpr Shape kShapes[] = {
 
 struct Options {
   std::string cpu = "native", peer, filter;
-  bool twoThreads = false;
+  bool twoThreads = false, bf16 = false;
   int repeats = 41;
 };
 
@@ -111,7 +111,7 @@ Times compare(clockid_t clock, int repeats, const std::function<void()> &ours, c
 /// Prints the line of a product and returns the ratio.
 double measure(const Shape &s, const Options &options, const TargetDescription &target, rt::Pool &one, rt::Pool &two) {
   auto start = std::chrono::steady_clock::now();
-  CompiledProduct product(s, target);
+  CompiledProduct product(s, target, options.bf16);
   double compile = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   std::mt19937 random(1);
   rt::Memory memory[] = {randomMatrix(s.m * s.k, random), randomMatrix(s.k * s.n, random),
@@ -126,7 +126,7 @@ double measure(const Shape &s, const Options &options, const TargetDescription &
   product.run(at(0), at(1), at(2), two);
   blas();
   for (int64_t i = 0; i < s.m * s.n; ++i)
-    if (!(std::abs(at(2)[i] - at(3)[i]) <= 1e-3f)) {
+    if (!(std::abs(at(2)[i] - at(3)[i]) <= (options.bf16 ? 0.1f : 1e-3f))) {
       std::fprintf(stderr, "error: %s %s: element %ld is %g, OpenBLAS says %g\n", s.form, s.what, i, at(2)[i],
                    at(3)[i]);
       std::exit(1);
@@ -155,6 +155,8 @@ Options parse(int argc, char **argv) {
       options.peer = value;
     else if (name == "--repeats")
       options.repeats = std::max(1, std::atoi(value.c_str()));
+    else if (name == "--bf16")
+      options.bf16 = true;
     else if (name == "--two-threads")
       options.twoThreads = true;
     else

@@ -24,6 +24,7 @@ public:
   ~Compiled();
 
   const tower_program_v1 *program = nullptr;
+  mlir::OwningOpRef<mlir::ModuleOp> dataflow; ///< What was lowered.
 
 private:
   bool load(llvm::StringRef object, Failures &failures);

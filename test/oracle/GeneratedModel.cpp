@@ -282,6 +282,7 @@ spec::Model ModelWriter::write() {
     tower("third", dice.of({data.query_entity(), data.item_entity()}), width(), any<spec::Output>(2));
   training();
   losses();
+  model.set_precision(dice.chance(0.2) ? spec::BF16 : any<spec::Precision>(1));
   return model;
 }
 

@@ -41,7 +41,7 @@ LogicalResult oracle::evaluateOp(ProjectOp op, Environment &env) {
   for (int64_t v = 0; v < result.extent(0); ++v)
     for (int64_t n = 0; n < result.extent(1); ++n)
       for (int64_t j = 0; j < table.extent(1); ++j)
-        result.at(v, n) += table.at(v, j) * weight.at(j, n);
+        result.at(v, n) += env.factor(table.at(v, j)) * env.factor(weight.at(j, n));
   return success();
 }
 

@@ -1,5 +1,6 @@
 // RUN: tower-opt %s --tower-lower-products --canonicalize --cse --split-input-file | FileCheck %s
 // RUN: tower-opt %s --tower-lower-products=vector-width=8 --canonicalize --cse --split-input-file | FileCheck %s --check-prefix=AVX2
+// RUN: tower-opt %s --tower-lower-products=dot-bf16 --canonicalize --cse --split-input-file | FileCheck %s --check-prefix=DOT
 
 // Packing in pieces, then pieces of C: rows are copied to the stack, tiles are calls of one kernel and one for tails.
 
@@ -162,5 +163,25 @@ func.func @bias_and_relu(%x: memref<36x64xf32>, %w: memref<64x64xf32>, %b: memre
     %2 = arith.select %1, %zero, %0 : f32
     linalg.yield %2 : f32
   }
+  return
+}
+
+// -----
+
+// Operands are rounded to bf16 as they are copied, which A^T then is too. VDPBF16PS multiplies two steps of k at a time;
+// without it the copies hold the rounded numbers, for the kernels of f32.
+
+// CHECK-LABEL: func.func @bf16(
+// CHECK: arith.addi %{{.*}} : vector<16xi32>
+// CHECK: call @tower_product_12x32_ta(
+// DOT-LABEL: func.func @bf16(
+// DOT: arith.truncf %{{.*}} : vector<16xf32> to vector<16xbf16>
+// DOT: call @tower_product_12x32_bf16_ta(
+// DOT-LABEL: func.func private @tower_product_12x32_bf16_ta(
+// DOT-COUNT-96: llvm.call_intrinsic "llvm.x86.avx512bf16.dpbf16ps.512"(%{{.*}}) : (vector<16xf32>, vector<32xbf16>, vector<32xbf16>) -> vector<16xf32>
+// DOT-NOT: vector.fma
+func.func @bf16(%x: memref<1024x384xf32>, %dy: memref<1024x512xf32>, %dw: memref<384x512xf32>) {
+  linalg.matmul indexing_maps = [affine_map<(m, n, k) -> (k, m)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>]
+    {tower.bf16} ins(%x, %dy : memref<1024x384xf32>, memref<1024x512xf32>) outs(%dw : memref<384x512xf32>)
   return
 }

@@ -64,6 +64,8 @@ struct Case {
   int64_t gap = 0;
   /// The IR does not know strides and offset.
   bool dynamicLayout = false;
+  /// Operands are rounded to bf16.
+  bool bf16 = false;
 
   std::string memref(int64_t rows, bool dynamicRows, int64_t columns, bool dynamicColumns) const {
     auto dim = [](int64_t size, bool dynamic) { return dynamic ? std::string("?") : std::to_string(size); };
@@ -90,14 +92,16 @@ struct Case {
                        ">, affine_map<(m, n, k) -> (m, n)>";
     return "func.func @" + name + "(%a: " + a + ", %b: " + b + ", %c: " + c +
            ") attributes {llvm.emit_c_interface} {\n  linalg.matmul indexing_maps = [" + maps + "] " +
-           (overwrite ? "{tower.overwrite}" : "") + " ins(%a, %b : " + a + ", " + b + ") outs(%c : " + c +
-           ")\n  return\n}\n";
+           std::string(overwrite ? "{tower.overwrite" + std::string(bf16 ? ", tower.bf16}" : "}")
+                       : bf16    ? "{tower.bf16}"
+                                 : "") +
+           " ins(%a, %b : " + a + ", " + b + ") outs(%c : " + c + ")\n  return\n}\n";
   }
 
   std::string text() const {
     return std::string(transposeA ? "T" : "N") + (transposeB ? "T" : "N") + " M=" + std::to_string(m) +
            " N=" + std::to_string(n) + " K=" + std::to_string(k) + (overwrite ? " overwrite" : " accumulate") +
-           (dynamicM ? " ?M" : "") + (dynamicN ? " ?N" : "") + (dynamicK ? " ?K" : "") +
+           (dynamicM ? " ?M" : "") + (dynamicN ? " ?N" : "") + (dynamicK ? " ?K" : "") + (bf16 ? " bf16" : "") +
            (gap ? " gap " + std::to_string(gap) : "") + (dynamicLayout ? " dynamic layout" : "");
   }
 };
@@ -107,9 +111,17 @@ struct Parts {
   bool bias = false, relu = false, gate = false;
 };
 
-/// Runs one case; false if a single bit differs. With parts, the function has operands %bias and %gate as well.
-bool agrees(const Jit &jit, const std::string &name, const Case &c, std::mt19937 &random,
-            const Parts *parts = nullptr) {
+/// With 8 significant bits, from a tie to the even one.
+float roundedToBf16(float x) {
+  int exponent;
+  float fraction = std::frexp(x, &exponent);
+  return std::ldexp(std::nearbyint(std::ldexp(fraction, 8)), exponent - 8);
+}
+
+/// Runs one case; false if a single bit differs, or a sum is further off than `allowed` for each of its terms. With
+/// parts, the function has operands %bias and %gate as well.
+bool agrees(const Jit &jit, const std::string &name, const Case &c, std::mt19937 &random, const Parts *parts = nullptr,
+            float allowed = 0) {
   Guarded a(c.transposeA ? c.k : c.m, c.transposeA ? c.m : c.k, (c.transposeA ? c.m : c.k) + c.gap);
   Guarded b(c.transposeB ? c.n : c.k, c.transposeB ? c.k : c.n, (c.transposeB ? c.k : c.n) + c.gap);
   Guarded result(c.m, c.n, c.n + c.gap), wanted(c.m, c.n, c.n + c.gap);
@@ -117,11 +129,13 @@ bool agrees(const Jit &jit, const std::string &name, const Case &c, std::mt19937
   for (Guarded *operand : {&a, &b, &result, &bias, &gate})
     operand->fill(random);
   std::memcpy(wanted.data, result.data, static_cast<size_t>(result.size()) * sizeof(float));
+  auto rounded = [&](float x) { return c.bf16 ? roundedToBf16(x) : x; };
   for (int64_t i = 0; i < c.m; ++i)
     for (int64_t j = 0; j < c.n; ++j) {
       float sum = c.overwrite ? 0.0f : wanted.at(i, j);
       for (int64_t k = 0; k < c.k; ++k)
-        sum = std::fma(c.transposeA ? a.at(k, i) : a.at(i, k), c.transposeB ? b.at(j, k) : b.at(k, j), sum);
+        sum = std::fma(rounded(c.transposeA ? a.at(k, i) : a.at(i, k)), rounded(c.transposeB ? b.at(j, k) : b.at(k, j)),
+                       sum);
       if (parts && parts->bias)
         sum += bias.at(0, j);
       if (parts && parts->relu)
@@ -136,6 +150,12 @@ bool agrees(const Jit &jit, const std::string &name, const Case &c, std::mt19937
     jit.call(name, da, db, dc, dbias, dg);
   else
     jit.call(name, da, db, dc);
+  if (allowed > 0) {
+    for (int64_t i = 0; i < result.size(); ++i)
+      if (!(std::abs(result.data[i] - wanted.data[i]) <= allowed * static_cast<float>(c.k)))
+        return false;
+    return true;
+  }
   // Also what is between the rows of C must be as it was.
   return std::memcmp(wanted.data, result.data, static_cast<size_t>(result.size()) * sizeof(float)) == 0;
 }
@@ -277,6 +297,63 @@ TEST_P(Products, EpiloguesAgreeWithPlainLoops) {
 }
 
 INSTANTIATE_TEST_SUITE_P(VectorWidth, Products, testing::Values(8, 16));
+
+/// Products of bf16: by kernels for f32 of 8 or 16 lanes, and where this processor has it by its own instruction.
+struct Bf16Way {
+  int lanes;
+  bool dot;
+};
+
+std::vector<Bf16Way> bf16Ways() {
+  std::vector<Bf16Way> ways = {{8, false}, {16, false}};
+  if (__builtin_cpu_supports("avx512bf16"))
+    ways.push_back({16, true});
+  return ways;
+}
+
+class ProductsOfBf16 : public testing::TestWithParam<Bf16Way> {};
+
+TEST_P(ProductsOfBf16, AgreeWithPlainLoopsOverRoundedOperands) {
+  std::vector<Case> cases = edgeCases();
+  for (const auto &more : {randomCases(48, 70, false), randomCases(48, 70, true), largeCases()})
+    cases.insert(cases.end(), more.begin(), more.end());
+  auto [lanes, dot] = GetParam();
+  std::string source;
+  for (size_t i = 0; i < cases.size(); ++i) {
+    cases[i].bf16 = true;
+    source += cases[i].function("f" + std::to_string(i));
+  }
+  auto jit = Jit::compile(source, "tower-lower-products{vector-width=" + std::to_string(lanes) +
+                                      (dot ? " dot-bf16=true}" : "}"));
+  ASSERT_NE(jit, nullptr);
+  std::mt19937 random(7);
+  // The instruction adds the two products of a word in an order of its own.
+  for (size_t i = 0; i < cases.size(); ++i)
+    EXPECT_TRUE(agrees(*jit, "f" + std::to_string(i), cases[i], random, nullptr, dot ? 1e-6f : 0)) << cases[i].text();
+}
+
+TEST_P(ProductsOfBf16, WhatIsNotANumberStaysSo) {
+  Case c{3, 5, 7};
+  c.bf16 = true;
+  auto [lanes, dot] = GetParam();
+  auto jit = Jit::compile(c.function("f"), "tower-lower-products{vector-width=" + std::to_string(lanes) +
+                                               (dot ? " dot-bf16=true}" : "}"));
+  ASSERT_NE(jit, nullptr);
+  Guarded a(3, 7, 7), b(7, 5, 5), result(3, 5, 5);
+  std::mt19937 random(1);
+  a.fill(random);
+  b.fill(random);
+  // All ones: one more in the last kept bit would make it 0.
+  uint32_t ones = 0x7fffffff;
+  std::memcpy(&a.at(1, 6), &ones, sizeof ones);
+  auto da = a.descriptor(), db = b.descriptor(), dc = result.descriptor();
+  jit->call("f", da, db, dc);
+  for (int64_t i = 0; i < 3; ++i)
+    for (int64_t j = 0; j < 5; ++j)
+      EXPECT_EQ(std::isnan(result.at(i, j)), i == 1);
+}
+
+INSTANTIATE_TEST_SUITE_P(Ways, ProductsOfBf16, testing::ValuesIn(bf16Ways()));
 
 TEST(ProductsWithoutK, AnEmptySumOverwritesWithZero) {
   Case c{20, 40, 1, false, false, true, true, true, true};

@@ -17,7 +17,7 @@ TEST(SpecText, UnknownFieldSuggestsTheNearest) {
       "temperature: 0.2", "temprature: 0.2", "temprature",
       "losses[0].in_batch_softmax: InBatchSoftmax has no field \"temprature\"; did you mean \"temperature\"?");
   expectErrorOf("name: \"shop\"", "name: \"shop\" zzz { a: [1, { b: 2 }] }", "zzz",
-                "Model has no field \"zzz\"; allowed: name, tables, entities, towers, losses or training");
+                "Model has no field \"zzz\"; allowed: name, tables, entities, towers, losses, training or precision");
 }
 
 TEST(SpecText, AMisspeltFieldIsNotAlsoMissing) {
@@ -73,7 +73,7 @@ TEST(SpecText, BrokenStructureIsReportedWhereItIsSeen) {
   EXPECT_EQ(problems(open), "spec:39:20: error: training: found the end of the file; the '{' of line " +
                                 lineOf("training {") + " is not closed by '}'\n");
   EXPECT_EQ(problems(std::string(goodSpec) + "}"), "spec:41:1: error: found '}'; the name of a field is expected: "
-                                                   "name, tables, entities, towers, losses or training\n");
+                                                   "name, tables, entities, towers, losses, training or precision\n");
   expectErrorOf("batch: 64", "batch 64", "64",
                 "training.batch: found '64'; ':' and a whole number from 0 to 4294967295 are expected");
   expectErrorOf("batch: 64", "batch:", "epochs: 3",
