@@ -93,10 +93,11 @@ class Implementations:
         self.common = [self.folder, stem + '.safetensors', str(spec.seed), str(options.threads)]
         self.environment = {'OMP_NUM_THREADS': str(options.threads)}
 
-    def compile(self, disabled=()):
-        """Gives the library's path, and the seconds that it took."""
-        library = '-'.join([self.stem, *disabled]) + '.so'
-        flags = [f'--disable={each}' for each in disabled]
+    def compile(self, disabled=(), fields=()):
+        """Without some optimizations, with fields of the spec set (PATH=VALUE). Gives the library's path, and the seconds
+        that it took."""
+        library = '-'.join([self.stem, *disabled, *fields]) + '.so'
+        flags = [f'--disable={each}' for each in disabled] + [f'--set={each}' for each in fields]
         began = time.perf_counter()
         if subprocess.run([self.options.towerc, self.stem + '.txtpb', '--data', self.folder, '--emit=lib', '-o', library,
                            *flags]).returncode:
