@@ -377,8 +377,7 @@ LogicalResult Compilation::run() {
     return failure();
   if (options.stage == Stage::Dataflow)
     return printModule();
-  ManifestWriter manifest(spec, *module,
-                          options.target == Target::Cuda ? ArrayRef<TargetDescription>() : ArrayRef(*targets));
+  ManifestWriter manifest(spec, *module, *targets, options.target != Target::Cuda);
   Work plain = explanation ? plainWork() : Work();
   if (failed(phase("simplify", [&](OpPassManager &manager) { addSimplifyPhase(manager, options.disabled); })))
     return failure();

@@ -200,7 +200,8 @@ void setEntries(Json &json, ModuleOp module) {
 
 } // namespace
 
-ManifestWriter::ManifestWriter(const Spec &spec, ModuleOp module, ArrayRef<TargetDescription> targets)
+ManifestWriter::ManifestWriter(const Spec &spec, ModuleOp module, ArrayRef<TargetDescription> targets,
+                               bool runsOnProcessors)
     : document(std::make_unique<Document>()) {
   Json &json = document->json;
   ModelOp model = *module.getOps<ModelOp>().begin();
@@ -210,7 +211,8 @@ ManifestWriter::ManifestWriter(const Spec &spec, ModuleOp module, ArrayRef<Targe
   json["shape_hash"] = shapeHash(spec.model);
   json["options_hash"] = optionsHash(spec.model);
   json["triple"] = targets.front().triple;
-  for (const TargetDescription &target : targets)
+  json["targets"] = Json::array();
+  for (const TargetDescription &target : runsOnProcessors ? targets : targets.drop_back(targets.size()))
     json["targets"].push_back({{"cpu", target.cpu}, {"features", target.needs}});
   json["precision"] = spec.model.precision() == spec::BF16 ? "bf16" : "fp32";
   setTensors(json, module);

@@ -18,8 +18,10 @@ struct Spec;
 /// planned.
 class ManifestWriter {
 public:
-  /// `dataflow`: the module after --tower-build-step. `targets`: the processors that there is code for, best first.
-  ManifestWriter(const Spec &spec, mlir::ModuleOp dataflow, llvm::ArrayRef<TargetDescription> targets);
+  /// `dataflow`: the module after --tower-build-step. `targets`: the processors that there is code for, best first; one
+  /// that is for a GPU alone has code of the host's side only, which `runsOnProcessors` says.
+  ManifestWriter(const Spec &spec, mlir::ModuleOp dataflow, llvm::ArrayRef<TargetDescription> targets,
+                 bool runsOnProcessors = true);
   ~ManifestWriter();
 
   using Arenas = std::map<std::string, int64_t>;

@@ -63,7 +63,7 @@ class Kernels(Case):
                                      built(name, 'ptx'), '-o',
                                      self.path('cubin'))
                 found = list(report(done.stdout + done.stderr))
-                self.assertGreater(len(found), 50)
+                self.assertGreater(len(found), 10)
                 for kernel, spilled, registers, shared in found:
                     with self.subTest(spec=name, sm=sm, kernel=kernel):
                         self.assertEqual(spilled, 0)

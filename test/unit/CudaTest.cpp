@@ -77,7 +77,8 @@ TEST_F(CudaTest, AMissingOrUnfitDriverIsNamed) {
   ::setenv("TOWER_CUDA_DRIVER", "/nowhere/libcuda.so.1", 1);
   EXPECT_THAT(messageOf([] { cuda::Driver(); }),
               HasSubstr("there is no NVIDIA driver: cannot open '/nowhere/libcuda.so.1' ("));
-  ::setenv("TOWER_CUDA_DRIVER", ADD_KERNELS, 1);
+  // A library, but none of a driver.
+  ::setenv("TOWER_CUDA_DRIVER", "libm.so.6", 1);
   EXPECT_THAT(messageOf([] { cuda::Driver(); }), HasSubstr("has no function cuInit: it is too old; update it"));
   ::setenv("TOWER_CUDA_DRIVER", SIMULATED_DRIVER, 1);
   fault("old-driver");
