@@ -78,6 +78,8 @@ struct DistinctRows : impl::DistinctRowsBase<DistinctRows> {
   }
 
   void decide(SegmentLinearOp layer) {
+    if (layer.getOnto())
+      return reportDeclined(layer, getArgument(), "something is added to it that has all rows");
     std::optional<Application> found = applicationOf(layer);
     if (!found)
       return reportDeclined(layer, getArgument(), "its segments are not looked up by the same rows");

@@ -65,7 +65,8 @@ def DistinctRows : Pass<"tower-distinct-rows"> {
     rows. An in-batch softmax over the batch's items takes the distinct ones as columns, each with how often it was drawn:
     `log c_u` joins its scores, but for copies of a row's own positive where accidental hits are removed; the loss is the
     same. Then equal queries are one row too, with all their pairs. Runs before differentiation, which then sums the
-    gradients of equal rows. Declines for uniform samples, under value dropout, and for small encoders.
+    gradients of equal rows. Declines for uniform samples, under value dropout, for small encoders, and for layers that
+    something is added to, as projected vocabularies are.
 
     Before:
     ```mlir

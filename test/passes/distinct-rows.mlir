@@ -102,6 +102,18 @@ func.func @declined(%step: tensor<i64>, %seed: tensor<i64>, %items: tensor<i64>,
   return %y, %z, %s, %t : tensor<64x64xf32>, tensor<64x64xf32>, tensor<64x2xf32>, tensor<64x64xf32>
 }
 
+// A layer that something is added to: its other addends would have all rows still.
+// WHY: remark: [Missed] tower.segment_linear {{.*}}something is added to it that has all rows
+// CHECK-LABEL: func.func @added
+// CHECK-NOT: tower.distinct
+func.func @added(%places: tensor<64xi32>, %pairs: tensor<?xi32>, %table: tensor<500x64xf32>, %ids: tensor<?xi32>,
+                 %w: tensor<64x64xf32>, %x: tensor<64x64xf32>) -> tensor<64x64xf32> {
+  %rows = tower.take %pairs[%places] : (tensor<?xi32>, tensor<64xi32>) -> tensor<64xi32>
+  %a = tower.lookup %table, %ids[%rows] : (tensor<500x64xf32>, tensor<?xi32>, tensor<64xi32>) -> tensor<64x64xf32>
+  %y = tower.segment_linear(%a) weight(%w) onto(%x) : (tensor<64x64xf32>, tensor<64x64xf32>, tensor<64x64xf32>) -> tensor<64x64xf32>
+  return %y : tensor<64x64xf32>
+}
+
 // Rows of softmaxes come last, when all columns are known.
 // WHY: remark: [Passed] tower.in_batch_softmax {{.*}}has the distinct queries as rows
 // WHY: remark: [Missed] tower.in_batch_softmax {{.*}}its rows stay pairs, as its columns do
