@@ -308,7 +308,8 @@ LogicalResult Compilation::lowerToMachine(ArrayRef<TargetDescription> targets, c
   std::map<std::string, int64_t> arenas;
   std::string planned;
   llvm::raw_string_ostream text(planned);
-  ArrayRef<TargetDescription> processors = options.target == Target::Cuda ? targets.drop_back(targets.size()) : targets;
+  // A program for a GPU alone has no loops for a processor.
+  ArrayRef<TargetDescription> processors = loops ? targets : ArrayRef<TargetDescription>();
   for (const TargetDescription &target : processors) {
     bool isLast = &target == &targets.back();
     module = isLast ? std::move(loops) : loops->clone();
@@ -393,14 +394,14 @@ LogicalResult Compilation::run() {
   if (options.stage == Stage::Fused)
     return printModule();
   if (wantsGpu()) {
-    OwningOpRef<ModuleOp> fused = module->clone();
+    OwningOpRef<ModuleOp> fused = options.target == Target::Both ? module->clone() : nullptr;
     if (failed(lowerToGpu()))
       return failure();
     if (!gpu.host) // A stage of the kernels was printed.
       return success();
     module = std::move(fused);
   }
-  if (failed(phase("lower", addLowerPhase)))
+  if (module && failed(phase("lower", addLowerPhase)))
     return failure();
   if (options.stage == Stage::Linalg)
     return printModule();
