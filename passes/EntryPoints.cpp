@@ -6,6 +6,7 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "passes/Constants.h"
 #include "passes/Frame.h"
 #include "passes/Passes.h"
 #include "passes/PlanMemory.h"
@@ -87,10 +88,6 @@ struct MakeEntryPoints : impl::MakeEntryPointsBase<MakeEntryPoints> {
   }
 };
 
-LLVM::GlobalOp internalConstant(ImplicitLocOpBuilder &b, Type type, StringRef name, Attribute value) {
-  return LLVM::GlobalOp::create(b, type, /*isConstant=*/true, LLVM::Linkage::Internal, name, value, /*alignment=*/8);
-}
-
 } // namespace
 
 SmallVector<StringRef> entryNames(ModuleOp module) {
@@ -101,63 +98,35 @@ SmallVector<StringRef> entryNames(ModuleOp module) {
   return names;
 }
 
-namespace {
+static Type structOf(OpBuilder &b, ArrayRef<Type> types) {
+  return LLVM::LLVMStructType::getLiteral(b.getContext(), types);
+}
 
-/// Builds the constants of a program.
-class ProgramBuilder {
-public:
-  explicit ProgramBuilder(ModuleOp module)
-      : b(ImplicitLocOpBuilder::atBlockEnd(module.getLoc(), module.getBody())),
-        pointer(LLVM::LLVMPointerType::get(b.getContext())) {}
+static Value integer(ImplicitLocOpBuilder &b, Type type, int64_t value) {
+  return LLVM::ConstantOp::create(b, type, b.getIntegerAttr(type, value));
+}
 
-  LLVM::GlobalOp bytes(StringRef name, StringRef data) {
-    auto type = LLVM::LLVMArrayType::get(b.getI8Type(), data.size() + 1);
-    return internalConstant(b, type, name, b.getStringAttr(Twine(data) + StringRef("\0", 1)));
-  }
+template <class Symbol> static Value address(ImplicitLocOpBuilder &b, Symbol symbol) {
+  return LLVM::AddressOfOp::create(b, symbol);
+}
 
-  /// An array of pointers, or a struct, whose elements `values` makes.
-  LLVM::GlobalOp aggregate(Type type, StringRef name, LLVM::Linkage linkage,
-                           function_ref<SmallVector<Value>()> values) {
-    auto global = LLVM::GlobalOp::create(b, type, /*isConstant=*/true, linkage, name, Attribute(), /*alignment=*/8);
-    OpBuilder::InsertionGuard guard(b);
-    b.createBlock(&global.getInitializerRegion());
-    Value all = LLVM::UndefOp::create(b, type);
-    for (auto [i, value] : llvm::enumerate(values()))
-      all = LLVM::InsertValueOp::create(b, all, value, ArrayRef<int64_t>{static_cast<int64_t>(i)});
-    LLVM::ReturnOp::create(b, all);
-    return global;
-  }
-
-  LLVM::GlobalOp images(ArrayRef<Image> images);
-
-  Type structOf(ArrayRef<Type> types) { return LLVM::LLVMStructType::getLiteral(b.getContext(), types); }
-  Value integer(Type type, int64_t value) { return LLVM::ConstantOp::create(b, type, b.getIntegerAttr(type, value)); }
-  template <class Symbol> Value address(Symbol symbol) { return LLVM::AddressOfOp::create(b, symbol); }
-
-  ImplicitLocOpBuilder b;
-  Type pointer;
-};
-
-LLVM::GlobalOp ProgramBuilder::images(ArrayRef<Image> images) {
+/// An array of tower_image.
+static LLVM::GlobalOp imageConstants(ImplicitLocOpBuilder &b, ArrayRef<Image> images) {
   SmallVector<LLVM::GlobalOp> data;
   for (const Image &image : images)
-    data.push_back(bytes("tower_image_" + std::to_string(image.sm), image.data));
-  Type i32 = b.getI32Type(), i64 = b.getI64Type(), one = structOf({i32, i32, pointer, i64});
-  return aggregate(LLVM::LLVMArrayType::get(one, images.size()), "tower_images", LLVM::Linkage::Internal, [&] {
+    data.push_back(textConstant(b, "tower_image_" + std::to_string(image.sm), image.data));
+  Type i32 = b.getI32Type(), i64 = b.getI64Type();
+  Type one = structOf(b, {i32, i32, LLVM::LLVMPointerType::get(b.getContext()), i64});
+  auto all = LLVM::LLVMArrayType::get(one, images.size());
+  return aggregateConstant(b, all, "tower_images", LLVM::Linkage::Internal, [&] {
     SmallVector<Value> described;
-    for (auto [image, global] : llvm::zip(images, data)) {
-      Value value = LLVM::UndefOp::create(b, one);
-      SmallVector<Value> fields{integer(i32, image.sm), integer(i32, 0), address(global),
-                                integer(i64, image.data.size())};
-      for (auto [i, field] : llvm::enumerate(fields))
-        value = LLVM::InsertValueOp::create(b, value, field, ArrayRef<int64_t>{static_cast<int64_t>(i)});
-      described.push_back(value);
-    }
+    for (auto [image, global] : llvm::zip(images, data))
+      described.push_back(aggregateOf(
+          b, one,
+          {integer(b, i32, image.sm), integer(b, i32, 0), address(b, global), integer(b, i64, image.data.size())}));
     return described;
   });
 }
-
-} // namespace
 
 void attachProgram(ModuleOp module, StringRef manifest, ArrayRef<Image> images) {
   SmallVector<LLVM::LLVMFuncOp> entries;
@@ -167,26 +136,23 @@ void attachProgram(ModuleOp module, StringRef manifest, ArrayRef<Image> images) 
       function.setLinkage(LLVM::Linkage::Internal);
     }
   }
-  ProgramBuilder p(module);
-  Type i32 = p.b.getI32Type(), i64 = p.b.getI64Type();
-  LLVM::GlobalOp text = p.bytes("tower_manifest", manifest), pictures = p.images(images);
-  LLVM::GlobalOp list =
-      p.aggregate(LLVM::LLVMArrayType::get(p.pointer, entries.size()), "tower_entries", LLVM::Linkage::Internal, [&] {
-        SmallVector<Value> values;
-        for (LLVM::LLVMFuncOp entry : entries)
-          values.push_back(p.address(entry));
-        return values;
-      });
-  Type type = p.structOf({i32, i32, p.pointer, i64, p.pointer, i64, p.pointer, i64});
-  p.aggregate(type, "tower_program", LLVM::Linkage::External, [&] {
-    return SmallVector<Value>{p.integer(i32, TOWER_ABI_MAGIC),
-                              p.integer(i32, TOWER_ABI_VERSION),
-                              p.address(text),
-                              p.integer(i64, manifest.size()),
-                              p.address(list),
-                              p.integer(i64, entries.size()),
-                              p.address(pictures),
-                              p.integer(i64, images.size())};
+  auto b = ImplicitLocOpBuilder::atBlockEnd(module.getLoc(), module.getBody());
+  Type pointer = LLVM::LLVMPointerType::get(b.getContext()), i32 = b.getI32Type(), i64 = b.getI64Type();
+  LLVM::GlobalOp text = textConstant(b, "tower_manifest", manifest), pictures = imageConstants(b, images);
+  auto listType = LLVM::LLVMArrayType::get(pointer, entries.size());
+  LLVM::GlobalOp list = aggregateConstant(b, listType, "tower_entries", LLVM::Linkage::Internal, [&] {
+    return llvm::map_to_vector(entries, [&](LLVM::LLVMFuncOp entry) { return address(b, entry); });
+  });
+  Type type = structOf(b, {i32, i32, pointer, i64, pointer, i64, pointer, i64});
+  aggregateConstant(b, type, "tower_program", LLVM::Linkage::External, [&] {
+    return SmallVector<Value>{integer(b, i32, TOWER_ABI_MAGIC),
+                              integer(b, i32, TOWER_ABI_VERSION),
+                              address(b, text),
+                              integer(b, i64, manifest.size()),
+                              address(b, list),
+                              integer(b, i64, entries.size()),
+                              address(b, pictures),
+                              integer(b, i64, images.size())};
   });
 }
 

@@ -6,7 +6,6 @@
 using namespace mlir;
 using namespace tower;
 
-
 FunctionBuilder::FunctionBuilder(ModuleOp module, Location loc, StringRef name) : builder(module.getContext()) {
   builder.setInsertionPointToEnd(module.getBody());
   function = func::FuncOp::create(builder, loc, name, builder.getFunctionType({}, {}));

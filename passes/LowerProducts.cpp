@@ -62,18 +62,6 @@ Matrix flatten(IndexMath &math, Value memory) {
   return {unsized, start, stride};
 }
 
-/// What a dynamic size of `memory` cannot exceed: the size of a buffer it is a part of.
-std::optional<int64_t> sizeLimit(Value memory, int64_t dimension) {
-  while (auto part = memory.getDefiningOp<memref::SubViewOp>()) {
-    if (part.getSourceType().getRank() != part.getType().getRank())
-      return std::nullopt;
-    memory = part.getSource();
-    if (int64_t size = cast<MemRefType>(memory.getType()).getDimSize(dimension); !ShapedType::isDynamic(size))
-      return size;
-  }
-  return std::nullopt;
-}
-
 struct LowerProducts : impl::LowerProductsBase<LowerProducts> {
   using LowerProductsBase::LowerProductsBase;
 
@@ -193,6 +181,17 @@ void buildProduct(OpBuilder &builder, Location loc, Value a, bool transposeA, Va
     product->setAttr(kBf16Attr, builder.getUnitAttr());
   if (epilogue.bias || epilogue.relu || epilogue.gate)
     buildEpilogue(builder, loc, c, epilogue);
+}
+
+std::optional<int64_t> sizeLimit(Value memory, int64_t dimension) {
+  while (auto part = memory.getDefiningOp<memref::SubViewOp>()) {
+    if (part.getSourceType().getRank() != part.getType().getRank())
+      return std::nullopt;
+    memory = part.getSource();
+    if (int64_t size = cast<MemRefType>(memory.getType()).getDimSize(dimension); !ShapedType::isDynamic(size))
+      return size;
+  }
+  return std::nullopt;
 }
 
 } // namespace tower

@@ -21,8 +21,6 @@ namespace tower {
 
 namespace {
 
-int64_t bytesOf(MemRefType type) { return type.getNumElements() * llvm::divideCeil(type.getElementTypeBitWidth(), 8); }
-
 /// Numbers the ops of a function's block; whatever lies in their regions has their number.
 class OpNumbers {
 public:
@@ -129,6 +127,8 @@ void printOrigin(Location loc, raw_ostream &os) {
 }
 
 } // namespace
+
+int64_t bytesOf(MemRefType type) { return type.getNumElements() * llvm::divideCeil(type.getElementTypeBitWidth(), 8); }
 
 int64_t assignOffsets(MutableArrayRef<PlannedBuffer> buffers) {
   SmallVector<PlannedBuffer *> order;

@@ -10,8 +10,9 @@
 #include <string>
 
 namespace mlir {
+class MemRefType;
 class ModuleOp;
-}
+} // namespace mlir
 namespace llvm {
 class raw_ostream;
 }
@@ -23,6 +24,9 @@ inline constexpr int64_t kBufferAlignment = 64;
 
 /// A function's attribute: the bytes of its arena.
 inline constexpr char kArenaBytes[] = "tower.arena_bytes";
+
+/// Bytes of memory of a static shape.
+int64_t bytesOf(mlir::MemRefType type);
 
 /// A buffer that is in use from op number `first` to op number `last` of a function, both included.
 struct PlannedBuffer {

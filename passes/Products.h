@@ -7,6 +7,8 @@
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/Value.h"
 
+#include <optional>
+
 namespace tower {
 
 /// A unit attribute of linalg.matmul: C = A B. Without it, as upstream means it, C += A B.
@@ -29,6 +31,9 @@ struct Epilogue {
 /// the product, which the pass draws into it: the bits are the same. `bf16`: see kBf16Attr.
 void buildProduct(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value a, bool transposeA, mlir::Value b,
                   bool transposeB, mlir::Value c, bool accumulate, const Epilogue &epilogue = {}, bool bf16 = false);
+
+/// What a dynamic size of `memory` cannot exceed: the size of a buffer that it is a part of.
+std::optional<int64_t> sizeLimit(mlir::Value memory, int64_t dimension);
 
 } // namespace tower
 

@@ -95,16 +95,11 @@ private:
 
 // ---- What an op is -------------------------------------------------------------------------------------------------
 
-/// All names of the memory that `value` is a name of.
-SmallVector<Value> namesOf(Value value) {
+/// The buffer that `value` is a view of.
+Value bufferOf(Value value) {
   while (auto view = value.getDefiningOp<ViewLikeOpInterface>())
     value = view.getViewSource();
-  SmallVector<Value> names{value};
-  for (size_t i = 0; i < names.size(); ++i)
-    for (Operation *user : names[i].getUsers())
-      if (isa<ViewLikeOpInterface, memref::CastOp, arith::SelectOp>(user))
-        llvm::append_range(names, user->getResults());
-  return names;
+  return value;
 }
 
 /// A load whose memory nothing writes afterwards: it may be repeated in every kernel that wants the value.
@@ -114,11 +109,11 @@ bool Former::isFinalLoad(Operation *op) {
     return false;
   Block &body = function.getBody().front();
   Operation *place = body.findAncestorOpInBlock(*op);
-  for (Value name : namesOf(load.getMemRef()))
+  for (Value name : namesOf(bufferOf(load.getMemRef())))
     for (OpOperand &use : name.getUses()) {
       Operation *user = use.getOwner();
-      bool writes = !isa<memref::LoadOp, vector::LoadOp, memref::DimOp, ViewLikeOpInterface, memref::CastOp,
-                         arith::SelectOp, memref::ExtractAlignedPointerAsIndexOp, gpu::LaunchFuncOp>(user);
+      bool writes = !isOtherName(user) && !isa<memref::LoadOp, vector::LoadOp, memref::DimOp, gpu::LaunchFuncOp,
+                                               memref::ExtractAlignedPointerAsIndexOp>(user);
       Operation *ancestor = body.findAncestorOpInBlock(*user);
       if (writes && (ancestor == place || place->isBeforeInBlock(ancestor)))
         return false;
@@ -374,12 +369,7 @@ void Former::startKernel(const Stretch &stretch) {
     name = named.getName().str();
   b.setInsertionPointToEnd(module.getBody());
   b.setLoc(last->getLoc());
-  kernel = gpu::GPUFuncOp::create(b, (function.getName() + "_" + name + "_" + Twine(kernels++)).str(),
-                                  b.getFunctionType({}, {}));
-  kernel->setAttr(gpu::GPUDialect::getKernelFuncAttrName(), b.getUnitAttr());
-  b.setInsertionPointToEnd(&kernel.getBody().front());
-  gpu::ReturnOp::create(b);
-  b.setInsertionPoint(kernel.getBody().front().getTerminator());
+  kernel = makeKernel(b, function.getName() + "_" + name + "_" + Twine(kernels++), {});
   operands.clear();
   mapping.clear();
 }
@@ -409,7 +399,7 @@ void Former::form(const Stretch &stretch, ArrayRef<Guard> guards) {
       for (Operation *op : stretch.ops)
         bringOperands(op);
     for (Operation *op : stretch.ops)
-      mapping.map(op->getResults(), cloneInto(op)->getResults());
+      cloneInto(op);
     for (Operation *op : stretch.ops)
       keepResults(op);
     if (stretch.isProduct()) {
@@ -420,10 +410,7 @@ void Former::form(const Stretch &stretch, ArrayRef<Guard> guards) {
   }
   runLoopsInOrder(kernel);
   b.setInsertionPointAfter(last);
-  auto size = [&](int64_t value) -> Value { return arith::ConstantIndexOp::create(b, value); };
-  gpu::LaunchFuncOp::create(b, kernel, gpu::KernelDim3{size(blocks), size(1), size(1)},
-                            gpu::KernelDim3{size(lower::kWarp), size(warps), size(1)},
-                            /*dynamicSharedMemorySize=*/Value(), operands);
+  launchKernel(b, kernel, blocks, warps, operands);
 }
 
 struct FormKernels : impl::FormKernelsBase<FormKernels> {

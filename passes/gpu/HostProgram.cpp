@@ -6,6 +6,7 @@
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "passes/Constants.h"
 #include "passes/Frame.h"
 #include "passes/Passes.h"
 #include "passes/PlanMemory.h"
@@ -24,11 +25,6 @@ namespace {
 
 static_assert(sizeof(tower_kernel) == 16 && offsetof(tower_kernel, name) == 0 &&
               offsetof(tower_kernel, host_form) == 8);
-
-int64_t bytesOf(Value memory) {
-  auto type = cast<MemRefType>(memory.getType());
-  return type.getNumElements() * llvm::divideCeil(type.getElementTypeBitWidth(), 8);
-}
 
 class Program {
 public:
@@ -84,7 +80,8 @@ private:
     b.setLoc(op.getLoc());
     func::CallOp::create(b, TOWER_RUNTIME_FUNCTION(module, tower_rt_upload),
                          ValueRange{runtime, pointerFromMemref(b, converter, op.getDst()),
-                                    pointerFromMemref(b, converter, op.getSrc()), integer(bytesOf(op.getDst()))});
+                                    pointerFromMemref(b, converter, op.getSrc()),
+                                    integer(bytesOf(cast<MemRefType>(op.getDst().getType())))});
     op.erase();
   }
 
@@ -92,7 +89,7 @@ private:
     b.setInsertionPoint(op);
     b.setLoc(op.getLoc());
     auto call = func::CallOp::create(b, TOWER_RUNTIME_FUNCTION(module, tower_rt_stage),
-                                     ValueRange{runtime, integer(bytesOf(op))});
+                                     ValueRange{runtime, integer(bytesOf(op.getType()))});
     op.replaceAllUsesWith(memrefFromPointer(b, converter, op.getType(), call.getResult(0), {}));
     op.erase();
   }
@@ -109,20 +106,14 @@ private:
   LLVM::GlobalOp makeKernel(StringRef name, StringRef symbol) {
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPoint(function);
-    auto textType = LLVM::LLVMArrayType::get(b.getI8Type(), name.size() + 1);
-    auto text = LLVM::GlobalOp::create(b, textType, /*isConstant=*/true, LLVM::Linkage::Internal,
-                                       (symbol + "_name").str(), b.getStringAttr(Twine(name) + StringRef("\0", 1)));
+    LLVM::GlobalOp text = textConstant(b, (symbol + "_name").str(), name);
     auto type = LLVM::LLVMStructType::getLiteral(b.getContext(), {pointer, pointer});
-    auto global = LLVM::GlobalOp::create(b, type, /*isConstant=*/true, LLVM::Linkage::Internal, symbol, Attribute(),
-                                         /*alignment=*/8);
-    b.createBlock(&global.getInitializerRegion());
-    Value host = LLVM::ZeroOp::create(b, pointer), described = LLVM::UndefOp::create(b, type);
-    if (auto form = module.lookupSymbol<LLVM::LLVMFuncOp>((name + kHostForm).str()))
-      host = LLVM::AddressOfOp::create(b, form);
-    described = LLVM::InsertValueOp::create(b, described, LLVM::AddressOfOp::create(b, text), ArrayRef<int64_t>{0});
-    described = LLVM::InsertValueOp::create(b, described, host, ArrayRef<int64_t>{1});
-    LLVM::ReturnOp::create(b, described);
-    return global;
+    return aggregateConstant(b, type, symbol, LLVM::Linkage::Internal, [&]() -> SmallVector<Value> {
+      Value called = LLVM::AddressOfOp::create(b, text);
+      if (auto form = module.lookupSymbol<LLVM::LLVMFuncOp>((name + kHostForm).str()))
+        return {called, LLVM::AddressOfOp::create(b, form)};
+      return {called, LLVM::ZeroOp::create(b, pointer)};
+    });
   }
 
   ModuleOp module;

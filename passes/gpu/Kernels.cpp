@@ -1,26 +1,51 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
 #include "passes/gpu/Kernels.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Interfaces/ViewLikeInterface.h"
+#include "passes/Products.h"
+#include "passes/lower/Emitter.h"
 
 using namespace mlir;
 
 namespace tower {
 
-/// The largest extent that a view can have: that of what it is a view of.
-static int64_t mostExtent(Value memory, unsigned dimension) {
+static int64_t mostExtent(Value memory, int64_t dimension) {
   int64_t size = cast<MemRefType>(memory.getType()).getDimSize(dimension);
-  if (!ShapedType::isDynamic(size))
-    return size;
-  auto view = memory.getDefiningOp<memref::SubViewOp>();
-  return view && view.getSourceType().getRank() == view.getType().getRank() ? mostExtent(view.getSource(), dimension)
-                                                                            : kUnknownRows;
+  return ShapedType::isDynamic(size) ? sizeLimit(memory, dimension).value_or(kUnknownRows) : size;
 }
 
 int64_t tilesOf(linalg::LinalgOp product) {
   Value c = product.getDpsInits()[0];
   return llvm::divideCeil(mostExtent(c, 0), kTile) * llvm::divideCeil(mostExtent(c, 1), kTile);
+}
+
+bool isOtherName(Operation *op) { return isa<ViewLikeOpInterface, memref::CastOp, arith::SelectOp>(op); }
+
+SmallVector<Value> namesOf(Value memory) {
+  SmallVector<Value> names{memory};
+  for (size_t i = 0; i < names.size(); ++i)
+    for (Operation *user : names[i].getUsers())
+      if (isOtherName(user))
+        llvm::append_range(names, user->getResults());
+  return names;
+}
+
+gpu::GPUFuncOp makeKernel(ImplicitLocOpBuilder &b, const Twine &name, TypeRange types) {
+  auto kernel = gpu::GPUFuncOp::create(b, name.str(), b.getFunctionType(types, {}));
+  kernel->setAttr(gpu::GPUDialect::getKernelFuncAttrName(), b.getUnitAttr());
+  b.setInsertionPointToEnd(&kernel.getBody().front());
+  b.setInsertionPoint(gpu::ReturnOp::create(b));
+  return kernel;
+}
+
+void launchKernel(ImplicitLocOpBuilder &b, gpu::GPUFuncOp kernel, int64_t blocks, int64_t warps, ValueRange operands) {
+  auto size = [&](int64_t value) -> Value { return arith::ConstantIndexOp::create(b, value); };
+  gpu::LaunchFuncOp::create(b, kernel, gpu::KernelDim3{size(blocks), size(1), size(1)},
+                            gpu::KernelDim3{size(lower::kWarp), size(warps), size(1)},
+                            /*dynamicSharedMemorySize=*/Value(), operands);
 }
 
 void runLoopsInOrder(gpu::GPUFuncOp kernel) {

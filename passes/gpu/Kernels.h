@@ -6,6 +6,7 @@
 
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/IR/ImplicitLocOpBuilder.h"
 
 namespace tower {
 
@@ -30,6 +31,19 @@ inline constexpr int64_t kTile = 64, kTileDepth = 16, kWarpsOfProduct = 8;
 
 /// How many tiles C has at most.
 int64_t tilesOf(mlir::linalg::LinalgOp product);
+
+/// Whether an op's results are other names of memory that is an operand.
+bool isOtherName(mlir::Operation *op);
+
+/// All names that the functions' ops give this memory, itself first.
+llvm::SmallVector<mlir::Value> namesOf(mlir::Value memory);
+
+/// An empty kernel, in which the builder then is.
+mlir::gpu::GPUFuncOp makeKernel(mlir::ImplicitLocOpBuilder &b, const llvm::Twine &name, mlir::TypeRange types);
+
+/// Launches blocks of (lane, warp) threads.
+void launchKernel(mlir::ImplicitLocOpBuilder &b, mlir::gpu::GPUFuncOp kernel, int64_t blocks, int64_t warps,
+                  mlir::ValueRange operands);
 
 /// Makes of every scf.parallel in a kernel a loop of one warp.
 void runLoopsInOrder(mlir::gpu::GPUFuncOp kernel);

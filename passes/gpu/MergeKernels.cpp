@@ -9,7 +9,6 @@
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 #include "mlir/IR/Matchers.h"
-#include "mlir/Interfaces/ViewLikeInterface.h"
 #include "passes/Passes.h"
 #include "passes/gpu/Kernels.h"
 #include "passes/lower/Emitter.h"
@@ -31,16 +30,13 @@ using Accesses = llvm::SmallMapVector<Value, Access, 8>;
 /// What a kernel does with the memory that an argument is.
 Access accessOf(BlockArgument argument) {
   Access access;
-  SmallVector<Value> names{argument};
-  for (size_t i = 0; i < names.size(); ++i)
-    for (Operation *user : names[i].getUsers()) {
+  for (Value name : namesOf(argument))
+    for (Operation *user : name.getUsers()) {
       if (isa<memref::LoadOp, vector::LoadOp>(user))
         access.reads = true;
       else if (isa<memref::StoreOp, vector::StoreOp>(user))
         access.writes = true;
-      else if (isa<ViewLikeOpInterface, memref::CastOp, arith::SelectOp>(user))
-        llvm::append_range(names, user->getResults());
-      else if (!isa<memref::DimOp>(user))
+      else if (!isOtherName(user) && !isa<memref::DimOp>(user))
         access = {true, true};
     }
   return access;
@@ -93,8 +89,7 @@ private:
 
 class Merger {
 public:
-  explicit Merger(func::FuncOp function)
-      : module(function->getParentOfType<ModuleOp>()), function(function), b(function.getLoc(), function) {}
+  explicit Merger(func::FuncOp function) : b(function.getLoc(), function) {}
 
   void run(Block &block);
 
@@ -107,22 +102,17 @@ private:
   void inlineInto(gpu::GPUFuncOp kernel, gpu::LaunchFuncOp launch, ArrayRef<Value> operands, int64_t firstBlock,
                   int64_t warps);
 
-  ModuleOp module;
-  func::FuncOp function;
   ImplicitLocOpBuilder b;
-  llvm::DenseMap<Operation *, SmallVector<Access>> known; ///< By kernel.
   int64_t merged = 0;
 };
 
 Accesses Merger::accessesOf(Operation *op) {
   Accesses accesses;
   op->walk([&](gpu::LaunchFuncOp launch) {
-    gpu::GPUFuncOp kernel = kernelOf(launch);
-    SmallVector<Access> &arguments = known[kernel];
-    if (arguments.empty())
-      for (BlockArgument argument : kernel.getBody().front().getArguments().take_front(kernel.getNumArguments()))
-        arguments.push_back(isa<MemRefType>(argument.getType()) ? accessOf(argument) : Access());
-    for (auto [operand, access] : llvm::zip(launch.getKernelOperands(), arguments)) {
+    for (auto [operand, argument] : llvm::zip(launch.getKernelOperands(), kernelOf(launch).getArguments())) {
+      if (!isa<MemRefType>(argument.getType()))
+        continue;
+      Access access = accessOf(argument);
       accesses[operand].reads |= access.reads;
       accesses[operand].writes |= access.writes;
     }
@@ -225,13 +215,11 @@ void Merger::merge(ArrayRef<gpu::LaunchFuncOp> launches) {
   }
   for (Value operand : operands)
     types.push_back(operand.getType());
-  std::string name = (first.getName() + "_and_" + Twine(launches.size() - 1) + "_more_" + Twine(merged++)).str();
   b.setInsertionPoint(first);
   b.setLoc(FusedLoc::get(b.getContext(), llvm::map_to_vector(launches, [](auto launch) { return launch.getLoc(); })));
-  auto kernel = gpu::GPUFuncOp::create(b, name, b.getFunctionType(types, {}));
-  kernel->setAttr(gpu::GPUDialect::getKernelFuncAttrName(), b.getUnitAttr());
-  b.setInsertionPointToEnd(&kernel.getBody().front());
-  auto end = gpu::ReturnOp::create(b);
+  gpu::GPUFuncOp kernel =
+      makeKernel(b, first.getName() + "_and_" + Twine(launches.size() - 1) + "_more_" + Twine(merged++), types);
+  Operation *end = &*b.getInsertionPoint();
   int64_t firstBlock = 0;
   for (gpu::LaunchFuncOp launch : launches) {
     b.setInsertionPoint(end);
@@ -242,9 +230,7 @@ void Merger::merge(ArrayRef<gpu::LaunchFuncOp> launches) {
     firstBlock += constant(launch.getGridSizeX());
   }
   b.setInsertionPoint(launches.back());
-  auto size = [&](int64_t value) -> Value { return arith::ConstantIndexOp::create(b, value); };
-  gpu::LaunchFuncOp::create(b, kernel, gpu::KernelDim3{size(blocks), size(1), size(1)},
-                            gpu::KernelDim3{size(lower::kWarp), size(warps), size(1)}, Value(), operands.getArrayRef());
+  launchKernel(b, kernel, blocks, warps, operands.getArrayRef());
   for (gpu::LaunchFuncOp launch : launches) {
     kernelOf(launch).erase();
     launch.erase();

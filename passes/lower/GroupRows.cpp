@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "passes/lower/GroupRows.h"
+#include "passes/lower/RowNumbers.h"
 
 #include <limits>
 
@@ -54,35 +55,31 @@ void scan(Lowering &b, Value count, int64_t most, function_ref<Value(Value)> val
 
 /// The slot of a row in a hash table with linear probing: the first that is free, or has the row already. Which slot it
 /// is depends on who comes first; nothing else does.
-Value claim(Lowering &b, Value slots, int64_t bits, Value row) {
-  Value hash = b.mul(row, b.integer(static_cast<int32_t>(0x9E3779B1u), 32));
-  hash = arith::ShRUIOp::create(b, hash, b.integer(32 - bits, 32));
-  Value start = arith::IndexCastUIOp::create(b, b.getIndexType(), hash), last = b.index((int64_t(1) << bits) - 1);
+Value claim(Lowering &b, Value slots, const RowTable &table, Value row) {
   Value mark = b.add(row, b.integer(1, 32)), zero = b.integer(0, 32);
-  auto next = [&](Value at) -> Value { return arith::AndIOp::create(b, b.add(at, b.index(1)), last); };
   return b.whileLoop(
-      start,
+      table.start(b, row),
       [&](ValueRange at) -> Value {
         Value found = b.claim(mark, slots, at[0]);
         Value mine = arith::OrIOp::create(b, b.compare(arith::CmpIPredicate::eq, found, zero),
                                           b.compare(arith::CmpIPredicate::eq, found, mark));
         return b.compare(arith::CmpIPredicate::eq, mine, b.integer(0, 1));
       },
-      [&](ValueRange at) -> Values { return {next(at[0])}; })[0];
+      [&](ValueRange at) -> Values { return {table.next(b, at[0])}; })[0];
 }
 
 } // namespace
 
 Value numberRows(Lowering &b, Value keys, std::optional<int64_t> limit, int64_t most, Value rows, Value counts) {
-  int64_t n = shapeOf(keys)[0], bits = std::max<int64_t>(1, llvm::Log2_64_Ceil(2 * n));
-  bool direct = limit && *limit <= int64_t(1) << bits;
-  int64_t numSlots = direct ? *limit : int64_t(1) << bits;
+  int64_t n = shapeOf(keys)[0];
+  RowTable table(n, limit);
   Type word = b.getI32Type();
-  Value slots = direct ? Value() : b.allocate({numSlots}, word), slotOf = b.allocate({n}, word);
-  Value first = b.allocate({numSlots}, word), numberOf = b.allocate({numSlots}, word), total = b.allocate({}, word);
+  Value slots = table.direct ? Value() : b.allocate({table.slots}, word), slotOf = b.allocate({n}, word);
+  Value first = b.allocate({table.slots}, word), numberOf = b.allocate({table.slots}, word),
+        total = b.allocate({}, word);
   Value zero = b.integer(0, 32), none = b.integer(std::numeric_limits<int32_t>::max(), 32);
   auto isRow = [&](Value row) { return b.compare(arith::CmpIPredicate::sge, row, zero); };
-  b.elements(b.index(numSlots), 1, [&](Value i) {
+  b.elements(b.index(table.slots), 1, [&](Value i) {
     b.store(none, first, i);
     if (slots)
       b.store(zero, slots, i);
@@ -91,7 +88,7 @@ Value numberRows(Lowering &b, Value keys, std::optional<int64_t> limit, int64_t 
   b.elements(b.index(n), 8, [&](Value e) {
     Value row = b.load(keys, e);
     b.ifThen(isRow(row), [&] {
-      Value slot = direct ? b.toIndex(row) : claim(b, slots, bits, row);
+      Value slot = table.direct ? table.start(b, row) : claim(b, slots, table, row);
       b.store(b.toI32(slot), slotOf, e);
       b.atomic(arith::AtomicRMWKind::mins, b.toI32(e), first, slot);
     });

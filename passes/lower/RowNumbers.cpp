@@ -9,26 +9,36 @@ using namespace mlir;
 
 namespace tower::lower {
 
+static int64_t bitsFor(int64_t entries) { return std::max<int64_t>(1, llvm::Log2_64_Ceil(2 * entries)); }
+
+RowTable::RowTable(int64_t entries, std::optional<int64_t> limit)
+    : direct(limit && *limit <= int64_t(1) << bitsFor(entries)),
+      slots(direct ? *limit : int64_t(1) << bitsFor(entries)) {}
+
+Value RowTable::start(Emitter &b, Value row) const {
+  if (direct)
+    return b.toIndex(row);
+  Value product = b.mul(row, b.integer(static_cast<int32_t>(0x9E3779B1u), 32));
+  Value hash = arith::ShRUIOp::create(b, product, b.integer(32 - static_cast<int64_t>(llvm::Log2_64(slots)), 32));
+  return arith::IndexCastUIOp::create(b, b.getIndexType(), hash);
+}
+
+Value RowTable::next(Emitter &b, Value slot) const {
+  return arith::AndIOp::create(b, b.add(slot, b.index(1)), b.index(slots - 1));
+}
+
 RowNumbers::RowNumbers(Lowering &b, int64_t entries, std::optional<int64_t> limit, Value rows, Value sizes)
-    : b(b), rows(rows), sizes(sizes), slotBits(std::max<int64_t>(1, llvm::Log2_64_Ceil(2 * entries))),
-      direct(limit && *limit <= int64_t(1) << slotBits),
-      slots(b.allocate({direct ? *limit : int64_t(1) << slotBits}, b.getI32Type())) {}
+    : b(b), rows(rows), sizes(sizes), table(entries, limit), slots(b.allocate({table.slots}, b.getI32Type())) {}
 
 void RowNumbers::clear() {
-  auto free = [&](Value i) { b.store(b.integer(0, 32), slots, i); };
-  if (b.onGpu())
-    return b.elements(b.extent(slots, 0), 1, free);
-  b.loop(b.index(0), b.extent(slots, 0), 1, free);
+  b.loop(b.index(0), b.extent(slots, 0), 1, [&](Value i) { b.store(b.integer(0, 32), slots, i); });
 }
 
 /// Where the row's slot is, or the free one where it goes: an index.
 Value RowNumbers::slotOf(Value row) {
-  if (direct)
-    return b.toIndex(row);
-  Value product = b.mul(row, b.integer(static_cast<int32_t>(0x9E3779B1u), 32));
-  Value hash = arith::ShRUIOp::create(b, product, b.integer(32 - slotBits, 32));
-  Value start = arith::IndexCastUIOp::create(b, b.getIndexType(), hash);
-  Value last = b.index((int64_t(1) << slotBits) - 1);
+  Value start = table.start(b, row);
+  if (table.direct)
+    return start;
   return b.whileLoop(
       start,
       [&](ValueRange at) -> Value {
@@ -41,7 +51,7 @@ Value RowNumbers::slotOf(Value row) {
               return {b.compare(arith::CmpIPredicate::ne, other, row)};
             })[0];
       },
-      [&](ValueRange at) -> Values { return {arith::AndIOp::create(b, b.add(at[0], b.index(1)), last)}; })[0];
+      [&](ValueRange at) -> Values { return {table.next(b, at[0])}; })[0];
 }
 
 Values RowNumbers::number(Value row, Value distinct) {

@@ -10,6 +10,20 @@
 
 namespace tower::lower {
 
+/// A hash table of rows with linear probing, at most half full, or a slot for each row where rows are known to be below
+/// a small limit.
+struct RowTable {
+  RowTable(int64_t entries, std::optional<int64_t> limit);
+
+  /// The slot of a row, or the first one to look at: an index.
+  Value start(Emitter &b, Value row) const;
+  /// The slot to look at behind `slot`.
+  Value next(Emitter &b, Value slot) const;
+
+  bool direct;   ///< No two rows have one slot.
+  int64_t slots; ///< A power of two unless direct.
+};
+
 /// Numbers up to `entries` rows through a hash table with linear probing, or with a slot for each row where rows are
 /// known to be below a small limit. Sequential.
 class RowNumbers {
@@ -27,8 +41,7 @@ private:
 
   Lowering &b;
   Value rows, sizes;
-  int64_t slotBits;
-  bool direct;
+  RowTable table;
   Value slots; ///< number + 1 of a row, 0: none
 };
 

@@ -119,6 +119,9 @@ DevicePlace::Bound &DevicePlace::bind(const EntryCall &call) {
     uploadTensors();
   if (!arena.owned)
     arena = device.allocate(arenaSize);
+#if defined(__SANITIZE_ADDRESS__)
+  spoilArena();
+#endif
   Bound &bound = bounds[call.index];
   const EntryInfo &entry = call.entry;
   size_t operands = call.buffers.size(), arguments = entry.arguments.size(), extent = 0;
@@ -173,9 +176,6 @@ int32_t DevicePlace::run(const EntryCall &call, const Bound &bound, Slot &slot, 
 int32_t DevicePlace::call(const EntryCall &call) {
   Slot &slot = takeSlot();
   Bound &bound = bind(call);
-#if defined(__SANITIZE_ADDRESS__)
-  spoilArena();
-#endif
   int32_t status = run(call, bound, slot, /*listen=*/false);
   for (size_t i = call.entry.arguments.size(); i < call.buffers.size() && status == TOWER_OK; ++i)
     device.download(bound.hosts[i], addressOf(bound.devices[i]), bound.bytes[i]);
@@ -186,9 +186,6 @@ int32_t DevicePlace::call(const EntryCall &call) {
 int32_t DevicePlace::startStep(const EntryCall &step) {
   Slot &slot = takeSlot();
   Bound &bound = bind(step);
-#if defined(__SANITIZE_ADDRESS__)
-  spoilArena();
-#endif
   if (int32_t status = run(step, bound, slot, /*listen=*/true); status != TOWER_OK)
     return status;
   size_t arguments = step.entry.arguments.size(), total = 0;

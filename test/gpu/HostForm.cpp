@@ -8,6 +8,7 @@
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "passes/Frame.h"
+#include "passes/PlanMemory.h"
 #include "passes/RuntimeCalls.h"
 #include "passes/gpu/Kernels.h"
 #include "test/gpu/Device.h"
@@ -36,8 +37,8 @@ public:
     for (BlockArgument buffer : shared) {
       auto type = cast<MemRefType>(buffer.getType());
       type = MemRefType::get(type.getShape(), type.getElementType());
-      int64_t bytes = type.getNumElements() * llvm::divideCeil(type.getElementTypeBitWidth(), 8);
-      Value address = call(TOWER_RUNTIME_FUNCTION(module, tower_device_shared), {integer(number++), integer(bytes)});
+      Value address =
+          call(TOWER_RUNTIME_FUNCTION(module, tower_device_shared), {integer(number++), integer(bytesOf(type))});
       buffer.replaceAllUsesWith(memrefFromPointer(b, converter, type, address, {}));
     }
     body.eraseArguments(thread.getFunctionType().getNumInputs(), shared.size());

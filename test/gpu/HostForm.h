@@ -9,8 +9,8 @@
 
 namespace tower::gpu_test {
 
-/// Takes a module behind tower-kernel-arguments. Each kernel becomes an llvm.func of its name and kHostForm; the
-/// gpu.modules are erased when the host's program is made (eraseKernels). Fails at an op that it does not know.
+/// Takes a module behind tower-kernel-arguments. Each kernel becomes an llvm.func of its name and kHostForm, which
+/// tower-host-program finds. Fails at an op that it does not know.
 mlir::LogicalResult makeHostForms(mlir::ModuleOp module);
 
 } // namespace tower::gpu_test
