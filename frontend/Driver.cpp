@@ -313,8 +313,9 @@ LogicalResult Compilation::lowerToMachine(ArrayRef<TargetDescription> targets, c
   for (const TargetDescription &target : processors) {
     bool isLast = &target == &targets.back();
     module = isLast ? std::move(loops) : loops->clone();
-    if (failed(
-            phase("plan", [&](OpPassManager &manager) { addPlanPhase(manager, target.vectorWidth, target.dotBf16); })))
+    if (failed(phase("plan", [&](OpPassManager &manager) {
+          addPlanPhase(manager, target.vectorWidth, target.dotBf16, target.copyTransposed);
+        })))
       return failure();
     if (options.printPlan) {
       if (targets.size() > 1)

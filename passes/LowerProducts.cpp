@@ -82,6 +82,7 @@ struct LowerProducts : impl::LowerProductsBase<LowerProducts> {
     });
     IRRewriter rewriter(&getContext());
     Tile tile = chooseTile(vectorWidth);
+    tile.copyTransposed = copyTransposed;
     Tile bf16Tile = tile;
     bf16Tile.format = dotBf16 ? Format::pairs : Format::rounded;
     Kernels kernels(getOperation(), tile), bf16Kernels(getOperation(), bf16Tile);

@@ -116,8 +116,8 @@ void addLowerPhase(OpPassManager &passes) {
   passes.addPass(createCSEPass());
 }
 
-void addPlanPhase(OpPassManager &passes, int64_t vectorWidth, bool dotBf16) {
-  passes.addPass(createLowerProducts({vectorWidth, dotBf16}));
+void addPlanPhase(OpPassManager &passes, int64_t vectorWidth, bool dotBf16, bool copyTransposed) {
+  passes.addPass(createLowerProducts({vectorWidth, dotBf16, copyTransposed}));
   passes.addPass(createConvertLinalgToLoopsPass());
   passes.addPass(createApproximateMath());
   passes.addPass(createCanonicalizerPass());

@@ -25,8 +25,9 @@ void addFusePhase(mlir::OpPassManager &passes, llvm::ArrayRef<std::string> disab
 /// Ops on tensors -> loops over memory and products (linalg.matmul).
 void addLowerPhase(mlir::OpPassManager &passes);
 /// Products -> loops; approximated functions; every buffer at its place in the arena. `vectorWidth`: elements of f32 in
-/// the target's registers, `dotBf16`: whether it multiplies bf16, see TargetDescription.
-void addPlanPhase(mlir::OpPassManager &passes, int64_t vectorWidth, bool dotBf16 = false);
+/// the target's registers, `dotBf16`: whether it multiplies bf16, `copyTransposed`: whether A^T is copied, see
+/// TargetDescription.
+void addPlanPhase(mlir::OpPassManager &passes, int64_t vectorWidth, bool dotBf16 = false, bool copyTransposed = false);
 /// For a GPU, instead of lowering and planning: dataflow to kernels and a host program whose memory is planned.
 void addKernelPhase(mlir::OpPassManager &passes);
 

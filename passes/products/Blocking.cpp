@@ -105,7 +105,7 @@ Blocking chooseBlocking(const Extents &extents, bool transposeA, bool transposeB
   blocking.packB = mustCopy || transposeB || m > kFewRows;
   blocking.depthBlock = evenBlock(k, kMaxDepthBlock, 16);
   // A tile of few rows uses too little of each cache line of A^T.
-  blocking.packA = mustCopy || !transposeA || tile.lanes < 16;
+  blocking.packA = mustCopy || !transposeA || tile.lanes < 16 || tile.copyTransposed;
   int64_t mostRows = insideParallel ? kStackRowBlock : kMaxRowBlock;
   blocking.rowBlock = std::min<int64_t>(mostRows, alignTo(m, tile.rows));
   blocking.parallel = !insideParallel && m * n * k >= kMinParallel;

@@ -21,6 +21,7 @@ struct Tile {
   int64_t rows;
   int64_t vectors = 2;
   Format format = Format::f32;
+  bool copyTransposed = false; ///< A^T is copied even where a tile has as many rows as a cache line has room for.
 
   int64_t columns() const { return vectors * lanes; }
   /// Steps of k that a word holds.

@@ -19,6 +19,8 @@ struct TargetDescription {
   std::string features; ///< As in "+avx512f,-amx-tile"; of a native target, all that this machine has.
   int vectorWidth = 8;  ///< Elements of f32 in the widest register that products use: 16 (AVX-512) or 8 (AVX2).
   bool dotBf16 = false; ///< It multiplies bf16 and adds the products in f32 (AVX512_BF16).
+  /// Columns of a matrix, whose elements are far apart, are better copied before AVX-512 multiplies with them.
+  bool copyTransposed = false;
   /// What the processor must have of TOWER_CPU_FEATURES (runtime/tower_abi.h).
   std::vector<std::string> needs;
 };

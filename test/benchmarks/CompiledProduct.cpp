@@ -58,7 +58,7 @@ CompiledProduct::CompiledProduct(const Shape &shape, const TargetDescription &ta
     if (failed(manager.run(*module)))
       std::exit(1);
   };
-  run([&](OpPassManager &manager) { addPlanPhase(manager, target.vectorWidth, target.dotBf16); });
+  run([&](OpPassManager &manager) { addPlanPhase(manager, target.vectorWidth, target.dotBf16, target.copyTransposed); });
   parts->arena = rt::Memory(static_cast<size_t>(arenaBytes(*module)["f"]));
   run(addLLVMPhase);
   attachProgram(*module, "{}");

@@ -7,6 +7,8 @@
 // --cpu is that of towerc; --bf16 rounds our operands, not OpenBLAS's; --peer makes OpenBLAS use a kernel other than it
 // chooses (OPENBLAS_CORETYPE). Prints a line for each product whose form and name contain FILTER: the median of the
 // ratio of times of neighbouring runs and its quartiles, then GFLOP/s of both; at the end the least ratio and the mean.
+// With --two-threads also the machine's own limit: what two threads are of one that each compute a product of their
+// own.
 #include "runtime/Memory.h"
 #include "test/benchmarks/CompiledProduct.h"
 
@@ -26,6 +28,7 @@ using namespace tower;
 using namespace tower::benchmark;
 
 extern "C" char *openblas_get_corename(void);
+extern "C" void openblas_set_num_threads(int);
 
 namespace {
 
@@ -108,6 +111,26 @@ Times compare(clockid_t clock, int repeats, const std::function<void()> &ours, c
   return times;
 }
 
+/// How much two threads do in the time of one where they share nothing but the machine: each has a product of its own.
+double limitOfTwo(const Shape &s, const Options &options, const TargetDescription &target, rt::Pool &two) {
+  rt::Pool pools[2] = {rt::Pool(1), rt::Pool(1)};
+  CompiledProduct products[2] = {{s, target, options.bf16}, {s, target, options.bf16}};
+  std::mt19937 random(1);
+  rt::Memory a[2], b[2], c[2];
+  for (int i = 0; i < 2; ++i) {
+    a[i] = randomMatrix(s.m * s.k, random);
+    b[i] = randomMatrix(s.k * s.n, random);
+    c[i] = randomMatrix(s.m * s.n, random);
+  }
+  auto one = [&](int64_t i) {
+    products[i].run(static_cast<float *>(a[i].data()), static_cast<float *>(b[i].data()),
+                    static_cast<float *>(c[i].data()), pools[i]);
+  };
+  Times times = compare(
+      CLOCK_MONOTONIC, options.repeats, [&] { rt::parallel(two, 2, one); }, [&] { one(0); });
+  return 2 * times.ratios[times.ratios.size() / 2];
+}
+
 /// Prints the line of a product and returns the ratio.
 double measure(const Shape &s, const Options &options, const TargetDescription &target, rt::Pool &one, rt::Pool &two) {
   auto start = std::chrono::steady_clock::now();
@@ -140,6 +163,8 @@ double measure(const Shape &s, const Options &options, const TargetDescription &
       "%s %5ld x %5ld x %5ld  %-21s ratio %.3f [%.3f .. %.3f]  %6.1f against %6.1f GFLOP/s  (compiled in %.2f s)\n",
       s.form, s.m, s.n, s.k, s.what, times.ratios[middle], times.ratios[times.ratios.size() / 4],
       times.ratios[3 * times.ratios.size() / 4], flops / times.ours[middle], flops / times.theirs[middle], compile);
+  if (options.twoThreads)
+    std::printf("%45s limit %.3f\n", "", limitOfTwo(s, options, target, two));
   std::fflush(stdout);
   return times.ratios[middle];
 }
@@ -180,6 +205,7 @@ void makePeer(const std::string &kernel, char **argv) {
 int main(int argc, char **argv) {
   Options options = parse(argc, argv);
   makePeer(options.peer, argv);
+  openblas_set_num_threads(1);
   auto targets = describeTargets(options.cpu, llvm::errs());
   if (failed(targets))
     return 1;

@@ -56,7 +56,7 @@ Compiled::Compiled(TestModel &model, Coverage &coverage, Failures &failures, low
   ManifestWriter manifest(*model.spec, *module, target);
   // In a third of them bf16 is multiplied as on processors that do not do so themselves.
   bool dotBf16 = target.dotBf16 && model.seed % 3;
-  auto plan = [&](OpPassManager &manager) { addPlanPhase(manager, target.vectorWidth, dotBf16); };
+  auto plan = [&](OpPassManager &manager) { addPlanPhase(manager, target.vectorWidth, dotBf16, model.seed % 2); };
   // In a quarter of them losses and their gradients stay apart, which no model asks for.
   auto fuse = [&](OpPassManager &manager) {
     std::vector<std::string> disabled{"recompute"};

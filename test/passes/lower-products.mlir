@@ -1,6 +1,7 @@
 // RUN: tower-opt %s --tower-lower-products --canonicalize --cse --split-input-file | FileCheck %s
 // RUN: tower-opt %s --tower-lower-products=vector-width=8 --canonicalize --cse --split-input-file | FileCheck %s --check-prefix=AVX2
 // RUN: tower-opt %s --tower-lower-products=dot-bf16 --canonicalize --cse --split-input-file | FileCheck %s --check-prefix=DOT
+// RUN: tower-opt %s --tower-lower-products=copy-transposed --canonicalize --cse --split-input-file | FileCheck %s --check-prefix=COPY
 
 // Packing in pieces, then pieces of C: rows are copied to the stack, tiles are calls of one kernel and one for tails.
 
@@ -51,6 +52,13 @@ func.func @layer(%x: memref<1024x344xf32>, %w: memref<344x512xf32>, %y: memref<1
 // CHECK: scf.parallel
 // CHECK-NOT: memref.alloca
 // CHECK: call @tower_product_12x32_ta(
+
+// Where processors are slow with rows' short pieces, they are copied to the stack first, for the same kernel.
+// COPY-LABEL: func.func @weight_gradient(
+// COPY: scf.parallel
+// COPY: memref.alloca() {alignment = 64 : i64} : memref<{{[0-9]+}}xf32>
+// COPY: memref.prefetch
+// COPY: call @tower_product_12x32_ta(
 func.func @weight_gradient(%x: memref<1024x384xf32>, %dy: memref<1024x512xf32>, %dw: memref<384x512xf32>) {
   linalg.matmul indexing_maps = [affine_map<(m, n, k) -> (k, m)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>]
     ins(%x, %dy : memref<1024x384xf32>, memref<1024x512xf32>) outs(%dw : memref<384x512xf32>)

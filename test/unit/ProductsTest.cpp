@@ -160,11 +160,12 @@ bool agrees(const Jit &jit, const std::string &name, const Case &c, std::mt19937
   return std::memcmp(wanted.data, result.data, static_cast<size_t>(result.size()) * sizeof(float)) == 0;
 }
 
-void check(const std::vector<Case> &cases, int lanes) {
+/// `options` of tower-lower-products.
+void check(const std::vector<Case> &cases, const std::string &options) {
   std::string source;
   for (size_t i = 0; i < cases.size(); ++i)
     source += cases[i].function("f" + std::to_string(i));
-  auto jit = Jit::compile(source, "tower-lower-products{vector-width=" + std::to_string(lanes) + "}");
+  auto jit = Jit::compile(source, "tower-lower-products{" + options + "}");
   ASSERT_NE(jit, nullptr);
   std::mt19937 random(7);
   for (size_t i = 0; i < cases.size(); ++i)
@@ -270,7 +271,7 @@ std::string builtProducts(const std::vector<CaseWithEpilogue> &cases) {
   return text;
 }
 
-class Products : public testing::TestWithParam<int> {};
+class Products : public testing::TestWithParam<const char *> {};
 
 TEST_P(Products, EdgesAgreeWithPlainLoops) { check(edgeCases(), GetParam()); }
 TEST_P(Products, RandomShapesAgreeWithPlainLoops) { check(randomCases(96, 70, false), GetParam()); }
@@ -285,8 +286,7 @@ TEST_P(Products, EpiloguesAgreeWithPlainLoops) {
     for (Parts parts : {Parts{}, Parts{true, false, false}, Parts{true, true, false}, Parts{false, false, true},
                         Parts{true, true, true}})
       cases.push_back({c, parts});
-  auto jit =
-      Jit::compile(builtProducts(cases), "tower-lower-products{vector-width=" + std::to_string(GetParam()) + "}");
+  auto jit = Jit::compile(builtProducts(cases), "tower-lower-products{" + std::string(GetParam()) + "}");
   ASSERT_NE(jit, nullptr);
   std::mt19937 random(11);
   for (size_t i = 0; i < cases.size(); ++i) {
@@ -296,7 +296,8 @@ TEST_P(Products, EpiloguesAgreeWithPlainLoops) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(VectorWidth, Products, testing::Values(8, 16));
+INSTANTIATE_TEST_SUITE_P(Options, Products,
+                         testing::Values("vector-width=8", "vector-width=16", "vector-width=16 copy-transposed"));
 
 /// Products of bf16: by kernels for f32 of 8 or 16 lanes, and where this processor has it by its own instruction.
 struct Bf16Way {
