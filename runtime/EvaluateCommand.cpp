@@ -3,6 +3,7 @@
 // EXE evaluate: figures of the model, and of baselines beside it, as a table or as JSON.
 #include "runtime/Commands.h"
 #include "runtime/Evaluation.h"
+#include "runtime/Npy.h"
 #include "runtime/Progress.h"
 
 #include <nlohmann/json.hpp>
@@ -66,11 +67,21 @@ nlohmann::ordered_json figures(const Row &row) {
   }
   return object;
 }
+
+/// A row of query, item and rank for each held-out pair.
+void writeRanks(const std::string &path, const HeldOut &heldOut, const std::vector<int32_t> &ranks) {
+  std::vector<int32_t> rows;
+  rows.reserve(3 * ranks.size());
+  for (size_t query = 0, pair = 0; query < heldOut.queries.size(); ++query)
+    for (int32_t item : heldOut.relevant(static_cast<int64_t>(query)))
+      rows.insert(rows.end(), {heldOut.queries[query], item, ranks[pair++]});
+  writeNpy(path, std::span<const int32_t>(rows), {static_cast<int64_t>(ranks.size()), 3});
+}
 } // namespace
 
 int evaluateCommand(Invocation &invocation) {
   ModelFlags common;
-  std::string split = "test";
+  std::string split = "test", ranksFile;
   std::vector<int64_t> ks{10, 50};
   bool json = false, baselines = false, excludeTrain = false;
   std::optional<bool> excludeQuery;
@@ -86,6 +97,8 @@ int evaluateCommand(Invocation &invocation) {
                "Leave the query's own row out of its answers (--no-exclude-query: keep it).",
                "on if queries and items are the same entity");
   flags.toggle("exclude-train", excludeTrain, "Leave the query's training items out of its answers.");
+  flags.text("ranks", ranksFile, "FILE.npy",
+             "Write a row for each held-out pair: query, item, the item's rank (0: beyond the largest cut-off).");
   flags.toggle("json", json, "Print JSON.");
   if (auto code = parseFlags(flags, invocation))
     return *code;
@@ -99,6 +112,8 @@ int evaluateCommand(Invocation &invocation) {
   }
   EvaluationTask task = evaluationTask(trained.data, split, ks, excludeQuery.value_or(trained.siamese()), excludeTrain);
   std::vector<Row> rows{{trained.model.manifest().name, evaluateModel(trained.model, task)}};
+  if (!ranksFile.empty())
+    writeRanks(ranksFile, task.heldOut, rows.front().ranking.ranks);
   if (baselines) {
     rows.push_back({"popularity", evaluatePopularity(task, trained.pool)});
     if (auto content = evaluateContent(trained.data, task, 0, trained.pool)) {

@@ -50,6 +50,16 @@ Ranking rankingFigures(const HeldOut &heldOut, std::span<const int32_t> ranked, 
   ranking.pairs = static_cast<int64_t>(heldOut.items.size());
   for (int32_t item : heldOut.items)
     ++(head[item] ? ranking.headPairs : ranking.tailPairs);
+  ranking.ranks.assign(heldOut.items.size(), 0);
+  for (int64_t query = 0; query < ranking.queries; ++query) {
+    std::span<const int32_t> relevant = heldOut.relevant(query);
+    for (int64_t rank = 1; rank <= width; ++rank) {
+      int32_t item = ranked[query * width + rank - 1];
+      auto found = std::lower_bound(relevant.begin(), relevant.end(), item);
+      if (found != relevant.end() && *found == item)
+        ranking.ranks[heldOut.offsets[query] + (found - relevant.begin())] = static_cast<int32_t>(rank);
+    }
+  }
   auto over = [](double sum, int64_t count) { return count ? sum / static_cast<double>(count) : 0.0; };
   for (int64_t k : ks) {
     RankingAt at;

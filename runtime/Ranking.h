@@ -43,6 +43,7 @@ struct RankingAt {
 struct Ranking {
   int64_t queries = 0, pairs = 0, headPairs = 0, tailPairs = 0;
   std::vector<RankingAt> at;
+  std::vector<int32_t> ranks; ///< of each pair, in HeldOut's order, from 1 on; 0: the item is not among those ranked
 };
 
 /// `ranked`: heldOut.queries.size() x width item rows, best first, -1 after the last. Nothing follows rank `width`.

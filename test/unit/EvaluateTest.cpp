@@ -107,6 +107,33 @@ TEST_F(Evaluate, ModelFiguresAreThoseOfASlowComputation) {
   EXPECT_EQ(evaluate({"--baselines", "--threads", "1"}), evaluate({"--baselines", "--threads", "3"}));
 }
 
+TEST_F(Evaluate, RanksAreThoseOfASlowComputation) {
+  Score score = modelScore();
+  std::string path = folder / "ranks.npy";
+  evaluate({"-k", "3,20", "--ranks", path});
+  std::set<std::pair<int, int>> pairs(data.test.begin(), data.test.end());
+  pairs.erase({1, 1}); // the query's own row
+  std::vector<int32_t> expected;
+  for (auto [query, item] : pairs) {
+    int rank = 1;
+    for (int other = 0; other < FakeData::things; ++other)
+      if (other != query && other != item)
+        rank += score(query, other) > score(query, item) || (score(query, other) == score(query, item) && other < item);
+    expected.insert(expected.end(), {query, item, rank <= 20 ? rank : 0});
+  }
+  NpyFile file(path);
+  auto written = file.as<int32_t>({static_cast<int64_t>(pairs.size()), 3});
+  EXPECT_EQ(std::vector<int32_t>(written.begin(), written.end()), expected);
+  EXPECT_TRUE(std::count(expected.begin(), expected.end(), 0) < static_cast<long>(pairs.size())) << "some are found";
+}
+
+TEST_F(Evaluate, RanksThatCannotBeWrittenAreAnError) {
+  Outcome outcome =
+      runFake({"evaluate", "--data", path, "--checkpoint", checkpoint, "--ranks", folder / "missing/ranks.npy"});
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_NE(outcome.err.find("missing/ranks.npy"), std::string::npos) << outcome.err;
+}
+
 TEST_F(Evaluate, QueriesCanBeKeptAndTrainingItemsLeftOut) {
   Score score = modelScore();
   auto [recall, map] = recallAndMap(data.test, 3, score, [](int, int) { return false; });
