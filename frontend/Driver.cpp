@@ -15,6 +15,7 @@
 #include "passes/Pipelines.h"
 #include "passes/PlanMemory.h"
 #include "passes/StepWork.h"
+#include "passes/gpu/KernelReport.h"
 #include "passes/target/EmitKernels.h"
 #include "passes/target/EmitObject.h"
 #include "passes/target/JoinModules.h"
@@ -54,6 +55,8 @@ public:
   void explain(llvm::raw_ostream &os) const {
     if (explanation)
       explanation->print(os);
+    if (explanation && kernels)
+      kernels->print(os);
   }
 
 private:
@@ -64,6 +67,7 @@ private:
   llvm::SourceMgr sources;
   SourceMgrDiagnosticHandler diagnostics;
   std::optional<Explanation> explanation;
+  std::optional<KernelReport> kernels; ///< Once they are formed.
   OwningOpRef<ModuleOp> module;
 
   /// What the program has for a GPU.
@@ -71,7 +75,8 @@ private:
     OwningOpRef<ModuleOp> host; ///< In the LLVM dialect.
     std::map<std::string, int64_t> arenas;
     std::string ptx;
-    std::vector<std::pair<int, std::vector<char>>> cubins; ///< By architecture; none where there is no ptxas.
+    std::vector<std::pair<int, std::unique_ptr<Assembly>>> assemblies; ///< Under way, by architecture.
+    std::vector<std::pair<int, std::vector<char>>> cubins;             ///< None where there is no ptxas.
   } gpu;
 
   /// Runs a phase of the pipeline; what its passes do is timed under its name.
@@ -81,7 +86,8 @@ private:
   LogicalResult printModule();
   bool wantsGpu() const;
   LogicalResult lowerToGpu();
-  LogicalResult assembleAll();
+  LogicalResult startAssembly();
+  LogicalResult finishAssembly();
   LogicalResult lowerToMachine(ArrayRef<TargetDescription> targets, const ManifestWriter &manifest);
   LogicalResult emitCode(const TargetDescription &target);
   LogicalResult link(StringRef object, StringRef output);
@@ -237,10 +243,11 @@ bool Compilation::wantsGpu() const {
   return options.target != Target::Cpu || (options.stage >= Stage::Gpu && options.stage <= Stage::Cubin);
 }
 
-LogicalResult Compilation::assembleAll() {
+// In processes of their own, while the rest is compiled.
+LogicalResult Compilation::startAssembly() {
   std::optional<std::string> assembler = findAssembler();
   if (!assembler && options.stage == Stage::Cubin) {
-    llvm::errs() << "error: --emit=cubin: there is no ptxas in PATH nor in /usr/local/cuda/bin; install the CUDA "
+    llvm::errs() << "error: --emit=cubin: there is no ptxas in PATH nor in the CUDA toolkit's bin; install the CUDA "
                  << "toolkit (TOWER_CUDA_TOOLKIT says where it is), or use --emit=ptx\n";
     return failure();
   }
@@ -248,18 +255,34 @@ LogicalResult Compilation::assembleAll() {
   for (int architecture : kArchitectures) {
     if (!assembler)
       break;
-    FailureOr<std::vector<char>> cubin = assemble(*assembler, gpu.ptx, architecture, nullptr, llvm::errs());
+    FailureOr<std::unique_ptr<Assembly>> assembly = Assembly::start(*assembler, gpu.ptx, architecture, llvm::errs());
+    if (failed(assembly))
+      return failure();
+    gpu.assemblies.emplace_back(architecture, std::move(*assembly));
+  }
+  return success();
+}
+
+LogicalResult Compilation::finishAssembly() {
+  TimingScope scope = timing.nest("assemble");
+  for (auto &[architecture, assembly] : gpu.assemblies) {
+    std::string said;
+    FailureOr<std::vector<char>> cubin = assembly->finish(&said, llvm::errs());
     if (failed(cubin))
       return failure();
+    kernels->registers = registersIn(said);
     gpu.cubins.emplace_back(architecture, std::move(*cubin));
   }
+  gpu.assemblies.clear();
   return success();
 }
 
 // Kernels as PTX and cubins; the host's program. Stops at a stage that was asked for.
 LogicalResult Compilation::lowerToGpu() {
+  GpuWork necessary = necessaryOperations(trainStep(*module));
   if (failed(phase("kernels", addKernelPhase)))
     return failure();
+  kernels = KernelReport{workOfKernels(trainStep(*module)), necessary, {}};
   gpu.arenas = arenaBytes(*module);
   if (options.printPlan) {
     llvm::outs() << "cuda\n";
@@ -290,12 +313,11 @@ LogicalResult Compilation::lowerToGpu() {
   if (options.stage == Stage::Ptx)
     return save(gpu.ptx);
   scope.stop();
-  TimingScope assembling = timing.nest("assemble");
-  if (failed(assembleAll()))
+  if (failed(startAssembly()))
     return failure();
   if (options.stage == Stage::Cubin)
-    return save(StringRef(gpu.cubins.back().second.data(), gpu.cubins.back().second.size()));
-  assembling.stop();
+    return failed(finishAssembly()) ? failure()
+                                    : save(StringRef(gpu.cubins.back().second.data(), gpu.cubins.back().second.size()));
   if (failed(phase("convert", addHostPhase)))
     return failure();
   gpu.host = std::move(module);
@@ -354,12 +376,14 @@ LogicalResult Compilation::lowerToMachine(ArrayRef<TargetDescription> targets, c
   else if (gpu.host)
     joined = std::move(gpu.host);
   module = std::move(joined);
+  if (failed(finishAssembly()))
+    return failure();
   SmallVector<Image> images;
   if (!gpu.ptx.empty())
     images.push_back({0, gpu.ptx});
   for (const auto &[architecture, cubin] : gpu.cubins)
     images.push_back({architecture, StringRef(cubin.data(), cubin.size())});
-  attachProgram(*module, manifest.write(arenas, gpu.arenas), images);
+  attachProgram(*module, manifest.write(arenas, gpu.arenas, kernels ? kernels->json() : "[]"), images);
   return emitCode(targets.back());
 }
 

@@ -2,6 +2,7 @@
 
 #include "frontend/Explain.h"
 #include "mlir/IR/Remarks.h"
+#include "passes/ShortNumber.h"
 #include "llvm/ADT/MapVector.h"
 #include "llvm/Support/Format.h"
 
@@ -42,22 +43,9 @@ private:
   std::vector<Decision> &decisions;
 };
 
-/// "12.3 M" of "12345678".
+/// "12.3 M" of "12345678"; nothing where a pass does not say.
 std::string shortNumber(const std::string &digits) {
-  if (digits.empty() || digits.size() < 4)
-    return digits;
-  static const char *units[] = {"", " k", " M", " G", " T", " P"};
-  double number = std::stod(digits);
-  int unit = 0;
-  for (; number >= 999.5 && unit < 5; ++unit)
-    number /= 1000;
-  std::string text;
-  llvm::raw_string_ostream(text) << llvm::format(number < 9.995   ? "%.2f"
-                                                 : number < 99.95 ? "%.1f"
-                                                                  : "%.0f",
-                                                 number)
-                                 << units[unit];
-  return text;
+  return digits.empty() ? "" : tower::shortNumber(std::stod(digits));
 }
 
 std::string change(const std::string &before, const std::string &after) {
@@ -82,8 +70,8 @@ Work sumOf(llvm::ArrayRef<Decision> decisions, StringRef pass, std::string Decis
 /// "5.50 G operations, 224 M bytes", or what changed of both.
 std::string workText(Work before, Work after) {
   auto text = [](int64_t from, int64_t to) {
-    std::string old = shortNumber(std::to_string(from));
-    return from == to ? old : old + " -> " + shortNumber(std::to_string(to));
+    std::string old = tower::shortNumber(static_cast<double>(from));
+    return from == to ? old : old + " -> " + tower::shortNumber(static_cast<double>(to));
   };
   return text(before.operations, after.operations) + " operations of products, " + text(before.bytes, after.bytes) +
          " bytes of tensors read and written";

@@ -225,13 +225,14 @@ ManifestWriter::ManifestWriter(const Spec &spec, ModuleOp module, ArrayRef<Targe
 
 ManifestWriter::~ManifestWriter() = default;
 
-std::string ManifestWriter::write(const Arenas &arenaBytes, const Arenas &deviceBytes) const {
+std::string ManifestWriter::write(const Arenas &arenaBytes, const Arenas &deviceBytes,
+                                  const std::string &kernels) const {
   Json json = document->json;
   for (Json &entry : json["entries"])
     if (auto it = arenaBytes.find(entry["name"].get<std::string>()); it != arenaBytes.end())
       entry["arena_bytes"] = it->second;
   if (!deviceBytes.empty())
-    json["cuda"]["arena_bytes"] = deviceBytes;
+    json["cuda"] = {{"arena_bytes", deviceBytes}, {"kernels", Json::parse(kernels)}};
   return json.dump();
 }
 

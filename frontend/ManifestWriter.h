@@ -26,8 +26,8 @@ public:
 
   using Arenas = std::map<std::string, int64_t>;
   /// The manifest's text. `arenaBytes`: of each entry point, the most that code for any of the targets needs;
-  /// `deviceBytes`: the same on a GPU, empty if there is no code for one.
-  std::string write(const Arenas &arenaBytes, const Arenas &deviceBytes = {}) const;
+  /// `deviceBytes`: the same on a GPU, empty if there is no code for one; `kernels`: JSON, what a step does there.
+  std::string write(const Arenas &arenaBytes, const Arenas &deviceBytes = {}, const std::string &kernels = "[]") const;
 
 private:
   struct Document;

@@ -18,13 +18,13 @@
 #include "llvm/IR/Module.h"
 #include "llvm/MC/TargetRegistry.h"
 #include "llvm/Support/FileSystem.h"
-#include "llvm/Support/FileUtilities.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/Process.h"
-#include "llvm/Support/Program.h"
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/Target/TargetMachine.h"
+
+#include <csignal>
 
 using namespace mlir;
 
@@ -116,45 +116,84 @@ FailureOr<std::string> emitPtx(ModuleOp kernels) {
 }
 
 std::optional<std::string> findAssembler() {
-  std::string toolkit = llvm::sys::Process::GetEnv("TOWER_CUDA_TOOLKIT").value_or("/usr/local/cuda");
+  std::optional<std::string> wish = llvm::sys::Process::GetEnv("TOWER_CUDA_TOOLKIT");
+  std::string toolkit = wish.value_or(TOWERC_CUDA_TOOLKIT);
+  if (toolkit.empty())
+    return std::nullopt;
   SmallString<128> folder(toolkit);
   llvm::sys::path::append(folder, "bin");
-  StringRef inToolkit = folder;
-  for (ArrayRef<StringRef> folders : {ArrayRef<StringRef>(), ArrayRef(inToolkit)})
-    if (llvm::ErrorOr<std::string> found = llvm::sys::findProgramByName("ptxas", folders))
-      return *found;
-  return std::nullopt;
+  llvm::ErrorOr<std::string> found = std::make_error_code(std::errc::no_such_file_or_directory);
+  // Who names a toolkit wants no other.
+  if (!wish)
+    found = llvm::sys::findProgramByName("ptxas");
+  if (!found)
+    found = llvm::sys::findProgramByName("ptxas", {StringRef(folder)});
+  return found ? std::optional(*found) : std::nullopt;
 }
 
-FailureOr<std::vector<char>> assemble(StringRef assembler, StringRef ptx, int architecture, std::string *report,
-                                      llvm::raw_ostream &errors) {
-  SmallString<128> source, object, log;
+FailureOr<std::unique_ptr<Assembly>> Assembly::start(StringRef assembler, StringRef ptx, int architecture,
+                                                     llvm::raw_ostream &errors) {
   auto fail = [&](const llvm::Twine &message) {
     errors << "error: " << message << "\n";
     return failure();
   };
-  for (auto [path, suffix] : {std::pair(&source, "ptx"), std::pair(&object, "cubin"), std::pair(&log, "log")})
-    if (std::error_code code = llvm::sys::fs::createTemporaryFile("towerc", suffix, *path))
+  std::unique_ptr<Assembly> assembly(new Assembly);
+  assembly->assembler = assembler.str();
+  assembly->architecture = architecture;
+  for (auto [file, suffix] :
+       {std::pair(&assembly->source, "ptx"), {&assembly->object, "cubin"}, {&assembly->log, "log"}}) {
+    SmallString<128> path;
+    if (std::error_code code = llvm::sys::fs::createTemporaryFile("towerc", suffix, path))
       return fail("cannot make a temporary file: " + code.message());
-  llvm::FileRemover removeSource(source), removeObject(object), removeLog(log);
-  {
-    std::error_code code;
-    llvm::raw_fd_ostream file(source, code);
-    file << ptx;
+    *file = path.str().str();
+  }
+  std::error_code code;
+  llvm::raw_fd_ostream file(assembly->source, code);
+  file << ptx;
+  file.close();
+  if (code || file.has_error()) {
+    file.clear_error();
+    return fail("cannot write " + assembly->source);
   }
   std::string flag = "-arch=sm_" + std::to_string(architecture);
-  std::optional<StringRef> redirects[] = {std::nullopt, StringRef(log), StringRef(log)};
-  int status =
-      llvm::sys::ExecuteAndWait(assembler, {assembler, flag, "-v", source, "-o", object}, std::nullopt, redirects);
+  std::optional<StringRef> redirects[] = {std::nullopt, StringRef(assembly->log), StringRef(assembly->log)};
+  std::string message;
+  assembly->process = llvm::sys::ExecuteNoWait(
+      assembler, {assembler, flag, "-v", assembly->source, "-o", assembly->object}, std::nullopt, redirects,
+      /*MemoryLimit=*/0, &message);
+  if (assembly->process.Pid == llvm::sys::ProcessInfo::InvalidPid)
+    return fail("cannot run " + assembler + ": " + message);
+  return assembly;
+}
+
+FailureOr<std::vector<char>> Assembly::finish(std::string *report, llvm::raw_ostream &errors) {
+  llvm::sys::ProcessInfo done = llvm::sys::Wait(process, /*SecondsToWait=*/std::nullopt);
+  process.Pid = llvm::sys::ProcessInfo::InvalidPid;
   auto said = llvm::MemoryBuffer::getFile(log);
-  if (status != 0)
-    return fail(assembler + " " + flag + " failed: " + (said ? (*said)->getBuffer().take_front(2000) : StringRef()));
+  if (done.ReturnCode != 0) {
+    errors << "error: " << assembler << " for sm_" << architecture
+           << " failed: " << (said ? (*said)->getBuffer().take_front(2000) : StringRef()) << "\n";
+    return failure();
+  }
   if (report && said)
     *report = (*said)->getBuffer().str();
   auto cubin = llvm::MemoryBuffer::getFile(object, /*IsText=*/false, /*RequiresNullTerminator=*/false);
-  if (!cubin)
-    return fail("cannot read what " + assembler + " wrote");
+  if (!cubin) {
+    errors << "error: cannot read what " << assembler << " wrote\n";
+    return failure();
+  }
   return std::vector<char>((*cubin)->getBufferStart(), (*cubin)->getBufferEnd());
+}
+
+Assembly::~Assembly() {
+  // A compilation that failed elsewhere waits for nothing that it needs.
+  if (process.Pid != llvm::sys::ProcessInfo::InvalidPid) {
+    ::kill(process.Pid, SIGTERM);
+    llvm::sys::Wait(process, /*SecondsToWait=*/std::nullopt);
+  }
+  for (const std::string &path : {source, object, log})
+    if (!path.empty())
+      llvm::sys::fs::remove(path);
 }
 
 } // namespace tower

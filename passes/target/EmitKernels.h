@@ -5,7 +5,9 @@
 #define TOWER_PASSES_TARGET_EMITKERNELS_H
 
 #include "mlir/IR/BuiltinOps.h"
+#include "llvm/Support/Program.h"
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -22,12 +24,27 @@ mlir::OwningOpRef<mlir::ModuleOp> lowerKernels(mlir::ModuleOp module);
 /// PTX of what lowerKernels made. An error if it calls what nothing defines, as libdevice's functions.
 mlir::FailureOr<std::string> emitPtx(mlir::ModuleOp kernels);
 
-/// Where ptxas is: in PATH, or in bin of the toolkit, which is in TOWER_CUDA_TOOLKIT or in /usr/local/cuda.
+/// Where ptxas is: in the folder that the environment variable TOWER_CUDA_TOOLKIT names (empty: nowhere), else in PATH
+/// or in the toolkit that towerc was built with.
 std::optional<std::string> findAssembler();
 
-/// PTX assembled for an architecture. `report`, if not null, receives what ptxas -v says of registers and memory.
-mlir::FailureOr<std::vector<char>> assemble(llvm::StringRef assembler, llvm::StringRef ptx, int architecture,
-                                            std::string *report, llvm::raw_ostream &errors);
+/// ptxas at work in a process of its own.
+class Assembly {
+public:
+  /// Begins to assemble PTX for an architecture.
+  static mlir::FailureOr<std::unique_ptr<Assembly>> start(llvm::StringRef assembler, llvm::StringRef ptx,
+                                                          int architecture, llvm::raw_ostream &errors);
+  ~Assembly();
+  /// Waits for the cubin. `report`, if not null, receives what ptxas -v says of registers and memory.
+  mlir::FailureOr<std::vector<char>> finish(std::string *report, llvm::raw_ostream &errors);
+
+private:
+  Assembly() = default;
+
+  std::string assembler, source, object, log; ///< Paths.
+  int architecture = 0;
+  llvm::sys::ProcessInfo process;
+};
 
 } // namespace tower
 

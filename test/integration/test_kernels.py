@@ -8,8 +8,8 @@ import unittest
 
 from harness import SPECS, TOWERC, Case, built, data, run, spec
 
-PTXAS = shutil.which('ptxas') or shutil.which(
-    'ptxas', path='/usr/local/cuda/bin')
+PTXAS = os.environ['PTXAS']  # as CMake found it, unless it was told not to
+WANTED = os.environ['TOOLKIT_WANTED'] == '1'
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
@@ -79,14 +79,39 @@ class Kernels(Case):
         with open(cubin, 'rb') as file:
             self.assertEqual(file.read(4), b'\x7fELF')
 
+    @unittest.skipUnless(WANTED, 'built without the CUDA toolkit')
+    def test_a_toolkit_is_not_overlooked(self):
+        found = shutil.which('ptxas') or shutil.which(
+            'ptxas', path='/usr/local/cuda/bin')
+        if found:
+            self.assertTrue(PTXAS, f'there is {found} now: configure again')
+
     def test_without_a_toolkit(self):
-        found = run(TOWERC, spec('numbers'), '--data', data('numbers'),
-                    '--emit=cubin', '-o', self.path('x.cubin'),
-                    env={**os.environ, 'PATH': self.folder,
-                         'TOWER_CUDA_TOOLKIT': self.folder})
+        model = (spec('numbers'), '--data', data('numbers'))
+        hidden = {**os.environ, 'TOWER_CUDA_TOOLKIT': ''}
+        found = run(TOWERC, *model, '--emit=cubin', '-o', self.path('x.cubin'),
+                    env=hidden)
         self.assertNotEqual(found.returncode, 0)
         self.assertIn('there is no ptxas', found.stderr)
         self.assertFalse(os.path.exists(self.path('x.cubin')))
+        # A program has PTX then, which drivers assemble.
+        said = self.succeeds(TOWERC, *model, '--target=both', '-o',
+                             self.path('x'), '--explain', env=hidden).stdout
+        self.assertRegex(said, r'(?m)^  train_step_\S+ +\d+ +\d+ +\S+ +-  ')
+        self.assertEqual(self.images(self.path('x')), 'any as PTX')
+
+    @unittest.skipUnless(PTXAS, 'no CUDA toolkit here: kernels not assembled')
+    def test_with_a_toolkit(self):
+        said = self.succeeds(TOWERC, spec('numbers'), '--data',
+                             data('numbers'), '--target=both', '-o',
+                             self.path('x'), '--explain').stdout
+        self.assertRegex(said,
+                         r'(?m)^  train_step_\S+ +\d+ +\d+ +\S+ +\d+  ')
+        self.assertIn('sm_90', self.images(self.path('x')))
+
+    def images(self, exe):
+        said = self.succeeds(exe, 'info').stdout
+        return re.search(r'GPU: code for (.*)', said).group(1)
 
 
 if __name__ == '__main__':

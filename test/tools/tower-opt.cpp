@@ -9,11 +9,26 @@
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
 #include "passes/Passes.h"
 #include "passes/Pipelines.h"
+#include "passes/gpu/KernelReport.h"
+
+namespace {
+/// What `towerc --explain` says of kernels, of each function that launches some.
+struct PrintKernelWork : mlir::PassWrapper<PrintKernelWork, mlir::OperationPass<mlir::ModuleOp>> {
+  llvm::StringRef getArgument() const override { return "test-print-kernel-work"; }
+  llvm::StringRef getDescription() const override { return "Print what kernels do"; }
+  void runOnOperation() override {
+    for (auto function : getOperation().getOps<mlir::func::FuncOp>())
+      if (tower::DeviceStep step = tower::workOfKernels(function); !step.kernels.empty())
+        tower::KernelReport{step, {}, {}}.print(llvm::outs());
+  }
+};
+} // namespace
 
 int main(int argc, char **argv) {
   mlir::registerAllPasses();
   tower::registerTowerPasses();
   tower::registerTowerPipelines();
+  mlir::PassRegistration<PrintKernelWork>();
   mlir::DialectRegistry registry;
   mlir::registerAllDialects(registry);
   mlir::registerAllExtensions(registry);
