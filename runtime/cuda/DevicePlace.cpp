@@ -5,7 +5,9 @@
 #include "runtime/Error.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
+#include <iostream>
 
 namespace tower::rt::cuda {
 
@@ -31,12 +33,20 @@ DevicePlace::DevicePlace(const tower_program_v1 &program, const Manifest &manife
     driver.check(driver.eventCreate(&event, untimedEvent), "make an event");
     slot.free = {event, driver.eventDestroy};
   }
+  if (const char *path = std::getenv("TOWER_DEVICE_TIMES"); path && *path)
+    times.emplace(device, path);
   pool.launcher = this;
 }
 
 DevicePlace::~DevicePlace() {
   driver.streamSynchronize(device.stream()); // a step that nobody finished reads what goes now
   pool.launcher = nullptr;
+  try {
+    if (times)
+      times->write();
+  } catch (const Error &error) {
+    std::cerr << "error: " << error.what() << std::endl;
+  }
 }
 
 void DevicePlace::spoilArena() {
@@ -195,13 +205,18 @@ int32_t DevicePlace::startStep(const EntryCall &step) {
     total += rounded(bytes);
   if (slot.results.bytes < total)
     slot.results = device.allocatePinned(total);
-  if (warm && (!slot.graph || slot.graphAsks != asked))
+  if (warm && !times && (!slot.graph || slot.graphAsks != asked))
     capture(step, bound, slot);
   if (slot.graph) {
     driver.check(driver.graphLaunch(slot.graph.get(), device.stream()), "launch a training step");
   } else {
+    timing = times.has_value();
     run(step, bound, slot, /*listen=*/false);
     downloadResults(step, bound, slot);
+    if (std::exchange(timing, false)) {
+      device.synchronize();
+      times->finishStep(/*dropped=*/!warm);
+    }
     warm = true;
   }
   driver.check(driver.eventRecord(slot.free.get(), device.stream()), "note the end of a training step");
@@ -272,7 +287,13 @@ void DevicePlace::launch(const tower_kernel &kernel, int64_t blocks, int64_t war
   for (int64_t i = 0; i < count; ++i)
     ask(*static_cast<const uint64_t *>(arguments[i]));
   if (!listening)
-    guarded([&] { device.launch(kernel, blocks, warps, arguments); });
+    guarded([&] {
+      if (timing)
+        times->begin();
+      device.launch(kernel, blocks, warps, arguments);
+      if (timing)
+        times->end(kernel.name);
+    });
 }
 
 void *DevicePlace::stage(int64_t count) {

@@ -10,10 +10,12 @@
 
 #include "runtime/Place.h"
 #include "runtime/cuda/Device.h"
+#include "runtime/cuda/KernelTimes.h"
 
 #include <array>
 #include <exception>
 #include <map>
+#include <optional>
 #include <vector>
 
 namespace tower::rt::cuda {
@@ -94,10 +96,11 @@ private:
   size_t turn = 0;             // the next call's slot
   std::vector<Slot *> started; // steps that are not finished, the oldest first
   bool warm = false;           // a step has run: all kernels are loaded
+  std::optional<KernelTimes> times;
 
   // Of the call that runs:
   Slot *active = nullptr;
-  bool listening = false;
+  bool listening = false, timing = false;
   uint64_t asked = 0; // a hash of what was asked for
   std::exception_ptr failure;
   std::vector<std::vector<char>> spare; // for a program that goes on after a failure

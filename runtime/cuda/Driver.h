@@ -78,6 +78,7 @@ constexpr unsigned ownStream = 1, untimedEvent = 2, relaxedCapture = 2; // *_NON
   X(eventCreate, cuEventCreate, (Event * event, unsigned flags))                                                       \
   X(eventRecord, cuEventRecord, (Event event, Stream stream))                                                          \
   X(eventSynchronize, cuEventSynchronize, (Event event))                                                               \
+  X(eventElapsedTime, cuEventElapsedTime, (float *milliseconds, Event start, Event end))                               \
   X(eventDestroy, cuEventDestroy_v2, (Event event))                                                                    \
   X(moduleLoad, cuModuleLoadDataEx,                                                                                    \
     (Module * module, const void *image, unsigned options, const int *names, void **values))                           \

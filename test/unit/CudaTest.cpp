@@ -5,6 +5,7 @@
 #include "runtime/cuda/DevicePlace.h"
 #include "test/unit/RuntimeFixture.h"
 
+#include <fstream>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sstream>
@@ -225,6 +226,23 @@ TEST_F(CudaModelTest, StepsRunInOrderAndTwoAtATime) {
   std::vector<int32_t> rows{2};
   model.embed(Side::Item, rows, out);
   EXPECT_EQ(out[0], 1); // the row's number, 2, is nearly nothing when its bits are a float's
+}
+
+TEST_F(CudaModelTest, EachKernelsTimeIsWritten) {
+  std::string path = folder.path() + "/times.json";
+  ::setenv("TOWER_DEVICE_TIMES", path.c_str(), 1);
+  {
+    Dataset data(folder.path());
+    Model model(program, data, pool, open("cuda"));
+    ::unsetenv("TOWER_DEVICE_TIMES");
+    model.initialize(1);
+    for (int64_t step = 0; step < 4; ++step)
+      EXPECT_EQ(model.trainStep(step, 1, 1)[0], static_cast<float>(step));
+  }
+  std::ifstream file(path);
+  // Without the first step, whose kernels had to be loaded.
+  EXPECT_EQ(Json::parse(file), Json::parse(R"({"steps": 3, "kernels": [
+    {"kernel": "add", "launches": 3, "milliseconds": 3}, {"kernel": "write", "launches": 9, "milliseconds": 9}]})"));
 }
 
 TEST_F(CudaModelTest, TheWishIsFollowedOrRefused) {
