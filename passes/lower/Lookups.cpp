@@ -55,7 +55,8 @@ void poolColumns(Lowering &b, PooledValues &pooled, Value table, Value result, b
   Value coefficient = pooled.coefficient(pooled.drops() ? sums.back() : length);
   for (auto [part, sum] : llvm::zip_first(parts, sums)) {
     Value scaled = coefficient ? b.mul(sum, b.broadcast(coefficient, part.type)) : sum;
-    put(b, scaled, part.type, result, {i, part.column}, adds);
+    // What is added is added once.
+    b.inPart(part, [&] { put(b, scaled, part.type, result, {i, part.column}, adds); });
   }
 }
 
