@@ -274,12 +274,16 @@ def FormKernels : Pass<"tower-form-kernels", "mlir::ModuleOp"> {
 def LowerKernelProducts : Pass<"tower-lower-kernel-products", "mlir::ModuleOp"> {
   let summary = "Turn linalg.matmul in kernels into tiles in shared memory";
   let description = [{
-    A kernel that is one product becomes a loop over tiles of C of 64 x 64: a block of 256 threads brings 16 columns of A
-    and rows of B at a time to shared memory, and each thread sums 16 elements in registers. Extents are read where they
-    are known, in the kernel; what is behind an edge counts as zero. Bias, ReLU and gate are applied before the elements
-    are stored. A product amid other code of a warp is summed by that warp, a column for each lane.
+    A kernel that is one product becomes a loop over tiles of C of 128 x 128, 128 x 64 or 64 x 64, as few as keep every
+    multiprocessor busy. A block of 256 threads copies 16 columns of A and rows of B at a time to one half of its shared
+    memory, asynchronously, while its warps multiply what is in the other half with mma.sync; what is behind an edge is
+    zero. f32 is multiplied as the sum of three products of tf32 parts, with `tower.bf16` after rounding. Extents are
+    read where they are known, in the kernel. Bias, ReLU and gate are applied before four elements are stored at once.
+    A product amid other code of a warp is summed by that warp with FMA, a column for each lane: there the rows are few
+    and no block shares them.
   }];
-  let dependentDialects = ["mlir::arith::ArithDialect", "mlir::gpu::GPUDialect", "mlir::memref::MemRefDialect",
+  let dependentDialects = ["mlir::LLVM::LLVMDialect", "mlir::NVVM::NVVMDialect", "mlir::arith::ArithDialect",
+                           "mlir::gpu::GPUDialect", "mlir::memref::MemRefDialect", "mlir::nvgpu::NVGPUDialect",
                            "mlir::scf::SCFDialect", "mlir::vector::VectorDialect"];
 }
 

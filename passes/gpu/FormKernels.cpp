@@ -403,8 +403,10 @@ void Former::form(const Stretch &stretch, ArrayRef<Guard> guards) {
     for (Operation *op : stretch.ops)
       keepResults(op);
     if (stretch.isProduct()) {
-      kernel->setAttr(kProductKernel, b.getUnitAttr());
-      blocks = tilesOf(cast<linalg::LinalgOp>(stretch.ops.front()));
+      auto product = cast<linalg::LinalgOp>(stretch.ops.front());
+      ProductTile tile = tileOf(product);
+      kernel->setAttr(kProductKernel, b.getDenseI64ArrayAttr({tile.rows, tile.columns}));
+      blocks = tilesOf(product, tile);
       warps = kWarpsOfProduct;
     }
   }

@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Products of a GPU: tiles of C by blocks with shared memory.
+// Products of a GPU: tiles of C by blocks, on tensor cores. While a block multiplies one part of the depth, the next
+// one is on its way to the other half of its shared memory.
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/NVGPU/IR/NVGPUDialect.h"
 #include "passes/Passes.h"
 #include "passes/Products.h"
+#include "passes/gpu/Alignment.h"
 #include "passes/gpu/Kernels.h"
-#include "passes/lower/Emitter.h"
+#include "passes/gpu/SharedTile.h"
 #include "passes/products/Epilogue.h"
 
 using namespace mlir;
@@ -21,17 +25,16 @@ namespace tower {
 
 namespace {
 
-/// Elements of a tile's row or column that a thread has: threads lie 16 x 16 in a tile.
-constexpr int64_t kSide = 16, kEach = kTile / kSide;
-static_assert(kSide * kSide == kWarpsOfProduct * kWarp);
-/// Elements that a thread brings to shared memory for each operand.
-constexpr int64_t kBrought = kTile * kTileDepth / (kWarpsOfProduct * kWarp);
+/// Warps of a block: so many above each other and side by side in a tile.
+constexpr int64_t kWarpsDown = 2, kWarpsAcross = 4;
+static_assert(kWarpsDown * kWarpsAcross == kWarpsOfProduct);
+constexpr int64_t kThreads = kWarpsOfProduct * kWarp;
 
 class Product {
 public:
   Product(linalg::MatmulOp op, Emitter &b)
       : b(b), a(op.getDpsInputs()[0]), right(op.getDpsInputs()[1]), c(op.getDpsInits()[0]),
-        accumulate(!op->hasAttr(kOverwriteAttr)), generic(products::findEpilogue(op)) {
+        accumulate(!op->hasAttr(kOverwriteAttr)), generic(products::findEpilogue(op)), bf16(op->hasAttr(kBf16Attr)) {
     auto maps = op.getIndexingMapsArray();
     aTransposed = maps[0].getResult(0) == getAffineDimExpr(2, op.getContext());
     bTransposed = maps[1].getResult(0) == getAffineDimExpr(1, op.getContext());
@@ -50,13 +53,20 @@ public:
   }
 
 private:
-  void tile(Value firstRow, Value firstColumn);
-  void bring(Value memory, bool alongDepth, Value shared, Value first, Value limit, Value depth);
+  Values sumTile(SharedTile &ofA, SharedTile &ofB, Value firstRow, Value firstColumn);
+  void addDepths(TensorCores &cores, const Panel &ofA, const Panel &ofB, Values &sums);
+  void finishTile(ValueRange sums, Value firstRow, Value firstColumn);
+  void finishFour(Value sums, Value i, Value j);
   Value elementOfA(Value i, Value at) { return aTransposed ? b.load(a, {at, i}) : b.load(a, {i, at}); }
   Value elementOfB(Value at, Value j) { return bTransposed ? b.load(right, {j, at}) : b.load(right, {at, j}); }
   void finish(Value sum, Value i, Value j);
-  Value inside(Value i, Value limit) { return b.compare(arith::CmpIPredicate::slt, i, limit); }
+  Value get(Value memory, ValueRange at, Type type);
+  Value constant(double value, Type type) {
+    auto vector = dyn_cast<VectorType>(type);
+    return vector ? b.splat(value, vector) : b.f32(value);
+  }
   Value both(Value x, Value y) { return arith::AndIOp::create(b, x, y); }
+  Value inside(Value i, Value limit) { return b.compare(arith::CmpIPredicate::slt, i, limit); }
 
   Emitter &b;
   Value a, right, c;
@@ -64,90 +74,142 @@ private:
   linalg::GenericOp generic;
   Epilogue epilogue;
   Value m, n, k;
-  Value thread, sharedA, sharedB;
+  bool bf16;
+
+  // Of a kernel.
+  ProductTile tile;
+  int64_t rowTiles = 0, columnTiles = 0; ///< Of a warp: 16 rows, 8 columns each.
+  Value thread, shared, warpRow, warpColumn;
 };
 
-/// What becomes of an element when its sum is complete.
+/// An element, or four in a row.
+Value Product::get(Value memory, ValueRange at, Type type) {
+  auto vector = dyn_cast<VectorType>(type);
+  if (!vector)
+    return b.load(memory, at);
+  return vector::LoadOp::create(b, vector, memory, at, /*nontemporal=*/false, alignmentOf(memory));
+}
+
+/// What becomes of one element or of four when their sums are complete.
 void Product::finish(Value sum, Value i, Value j) {
+  Type type = sum.getType();
   if (accumulate)
-    sum = b.add(sum, b.load(c, {i, j}));
-  Value zero = b.f32(0);
+    sum = b.add(sum, get(c, {i, j}, type));
+  Value zero = constant(0, type);
   if (epilogue.bias)
-    sum = b.add(sum, b.load(epilogue.bias, j));
+    sum = b.add(sum, get(epilogue.bias, j, type));
   // NaN stays NaN.
   if (epilogue.relu)
     sum = b.select(b.compare(arith::CmpFPredicate::OLT, sum, zero), zero, sum);
   if (epilogue.gate)
-    sum = b.select(b.compare(arith::CmpFPredicate::OGT, b.load(epilogue.gate, {i, j}), zero), sum, zero);
-  memref::StoreOp::create(b, sum, c, ValueRange{i, j});
+    sum = b.select(b.compare(arith::CmpFPredicate::OGT, get(epilogue.gate, {i, j}, type), zero), sum, zero);
+  if (isa<VectorType>(type))
+    vector::StoreOp::create(b, sum, c, ValueRange{i, j}, /*nontemporal=*/false, alignmentOf(c));
+  else
+    memref::StoreOp::create(b, sum, c, ValueRange{i, j});
 }
 
-/// Rows (or columns) [first, first + kTile) at depths [depth, depth + kTileDepth) as shared[depth][row]. Neighbouring
-/// threads read neighbouring elements.
-void Product::bring(Value memory, bool alongDepth, Value shared, Value first, Value limit, Value depth) {
-  int64_t fast = alongDepth ? kTileDepth : kTile, threads = kSide * kSide;
-  for (int64_t e = 0; e < kBrought; ++e) {
-    Value at = b.add(thread, b.index(e * threads));
-    Value inner = arith::RemUIOp::create(b, at, b.index(fast)), outer = b.div(at, b.index(fast));
-    Value row = alongDepth ? outer : inner, d = alongDepth ? inner : outer;
-    Value i = b.add(first, row), at2 = b.add(depth, d);
-    Value there = both(inside(i, limit), inside(at2, k));
-    Value element = b.choose(
-        there, b.getF32Type(),
-        [&]() -> Values {
-          return {alongDepth ? b.load(memory, {i, at2}) : b.load(memory, {at2, i})};
-        },
-        [&]() -> Values { return {b.f32(0)}; })[0];
-    memref::StoreOp::create(b, element, shared, ValueRange{d, row});
+/// Columns j to j + 3, as many as there are.
+void Product::finishFour(Value sums, Value i, Value j) {
+  auto oneByOne = [&] {
+    for (int64_t e = 0; e < kVector; ++e) {
+      Value column = b.add(j, b.index(e));
+      b.ifThen(inside(column, n), [&] { finish(vector::ExtractOp::create(b, sums, e), i, column); });
+    }
+  };
+  std::optional<int64_t> width = getConstantIntValue(n);
+  if (width && *width % kVector == 0)
+    return b.ifThen(inside(j, n), [&] { finish(sums, i, j); });
+  b.ifThen(
+      inside(b.add(j, b.index(kVector - 1)), n), [&] { finish(sums, i, j); }, oneByOne);
+}
+
+void Product::finishTile(ValueRange sums, Value firstRow, Value firstColumn) {
+  TensorCores cores(b, bf16);
+  Value row = b.add(b.add(firstRow, warpRow), cores.group());
+  Value column = b.add(b.add(firstColumn, warpColumn), b.mul(cores.place(), b.index(kVector)));
+  for (int64_t i = 0; i < rowTiles; ++i)
+    for (bool upper : {false, true}) {
+      Value at = b.add(row, b.index(16 * i + (upper ? 8 : 0)));
+      b.ifThen(inside(at, m), [&] {
+        for (int64_t pair = 0; pair < columnTiles / 2; ++pair)
+          finishFour(cores.sumsOf(sums, columnTiles, i, upper, pair), at, b.add(column, b.index(16 * pair)));
+      });
+    }
+}
+
+/// sums += A B over the depths that are in shared memory.
+void Product::addDepths(TensorCores &cores, const Panel &ofA, const Panel &ofB, Values &sums) {
+  for (int64_t depth = 0; depth < kTileDepth; depth += cores.depth()) {
+    SmallVector<TensorCores::Operand> left, right;
+    for (int64_t i = 0; i < rowTiles; ++i)
+      left.push_back(cores.left(ofA, b.add(warpRow, b.index(16 * i)), depth));
+    for (int64_t j = 0; j < columnTiles; j += 2)
+      cores.right(ofB, b.add(warpColumn, b.index(8 * j)), depth, right);
+    cores.multiply(left, right, sums);
   }
 }
 
-void Product::tile(Value firstRow, Value firstColumn) {
-  Value row = b.mul(b.div(thread, b.index(kSide)), b.index(kEach));
-  Value column = arith::RemUIOp::create(b, thread, b.index(kSide));
-  Values zeros(kEach * kEach, b.f32(0));
-  Values sums = b.loop(b.index(0), k, kTileDepth, zeros, [&](Value depth, ValueRange before) -> Values {
-    bring(a, !aTransposed, sharedA, firstRow, m, depth);
-    bring(right, bTransposed, sharedB, firstColumn, n, depth);
+Values Product::sumTile(SharedTile &ofA, SharedTile &ofB, Value firstRow, Value firstColumn) {
+  TensorCores cores(b, bf16);
+  Value zero = b.index(0), half = b.index(ofA.floats() + ofB.floats()), startOfB = b.index(ofA.floats());
+  auto copy = [&](Value depth, Value start) {
+    ofA.copy(firstRow, depth, shared, start, thread, kThreads);
+    ofB.copy(firstColumn, depth, shared, b.add(start, startOfB), thread, kThreads);
+    NVVM::CpAsyncCommitGroupOp::create(b);
+  };
+  Value someAreMine = both(inside(b.add(firstRow, warpRow), m), inside(b.add(firstColumn, warpColumn), n));
+  Values carried(rowTiles * columnTiles * 4, b.f32(0));
+  carried.push_back(zero);
+  copy(zero, zero);
+  carried = b.loop(zero, k, kTileDepth, carried, [&](Value depth, ValueRange before) -> Values {
+    Value start = before.back(), other = b.sub(half, start), next = b.add(depth, b.index(kTileDepth));
+    // All have what was copied, and nobody reads the other half any more.
+    waitForCopies(b);
     gpu::BarrierOp::create(b);
-    Values after(before);
-    for (int64_t d = 0; d < kTileDepth; ++d) {
-      Values as, bs;
-      for (int64_t e = 0; e < kEach; ++e) {
-        as.push_back(b.load(sharedA, {b.index(d), b.add(row, b.index(e))}));
-        bs.push_back(b.load(sharedB, {b.index(d), b.add(column, b.index(e * kSide))}));
-      }
-      for (int64_t i = 0; i < kEach; ++i)
-        for (int64_t j = 0; j < kEach; ++j)
-          after[i * kEach + j] = math::FmaOp::create(b, as[i], bs[j], after[i * kEach + j]);
-    }
-    gpu::BarrierOp::create(b);
-    return after;
+    b.ifThen(inside(next, k), [&] { copy(next, other); });
+    Values sums(before.drop_back());
+    sums = b.choose(
+        someAreMine, ValueRange(sums).getTypes(),
+        [&]() -> Values {
+          Values after(sums);
+          addDepths(cores, ofA.panel(shared, start), ofB.panel(shared, b.add(start, startOfB)), after);
+          return after;
+        },
+        [&]() -> Values { return sums; });
+    sums.push_back(other);
+    return sums;
   });
-  for (int64_t i = 0; i < kEach; ++i)
-    for (int64_t j = 0; j < kEach; ++j) {
-      Value at = b.add(firstRow, b.add(row, b.index(i)));
-      Value to = b.add(firstColumn, b.add(column, b.index(j * kSide)));
-      b.ifThen(both(inside(at, m), inside(to, n)), [&] { finish(sums[i * kEach + j], at, to); });
-    }
+  // Of a product without depth; and the next tile overwrites what others still read.
+  waitForCopies(b);
+  gpu::BarrierOp::create(b);
+  carried.pop_back();
+  return carried;
 }
 
 void Product::onBlocks(gpu::GPUFuncOp kernel) {
-  auto space = gpu::AddressSpaceAttr::get(b.getContext(), gpu::AddressSpace::Workgroup);
-  // A row more than a tile has: threads that write a column meet different banks.
-  auto type = MemRefType::get({kTileDepth, kTile + 1}, b.getF32Type(), AffineMap(), space);
-  sharedA = kernel.addWorkgroupAttribution(type, b.getLoc());
-  sharedB = kernel.addWorkgroupAttribution(type, b.getLoc());
+  auto sides = kernel->getAttrOfType<DenseI64ArrayAttr>(kProductKernel);
+  tile = {sides[0], sides[1]};
+  int64_t rowsOfWarp = tile.rows / kWarpsDown, columnsOfWarp = tile.columns / kWarpsAcross;
+  rowTiles = rowsOfWarp / 16;
+  columnTiles = columnsOfWarp / 8;
+  shared = addShared(kernel, kSharedOfProduct);
   Value lane = gpu::ThreadIdOp::create(b, gpu::Dimension::x), warp = gpu::ThreadIdOp::create(b, gpu::Dimension::y);
   thread = b.add(b.mul(warp, b.index(kWarp)), lane);
-  auto divideUp = [&](Value x) { return b.div(b.add(x, b.index(kTile - 1)), b.index(kTile)); };
-  Value across = divideUp(n), tiles = b.mul(divideUp(m), across);
+  warpRow = b.mul(b.div(warp, b.index(kWarpsAcross)), b.index(rowsOfWarp));
+  warpColumn = b.mul(Value(arith::RemUIOp::create(b, warp, b.index(kWarpsAcross))), b.index(columnsOfWarp));
+  SharedTile ofA(b, a, /*depthIsInner=*/!aTransposed, /*isRight=*/false, tile.rows, kTileDepth, m, k);
+  SharedTile ofB(b, right, /*depthIsInner=*/bTransposed, /*isRight=*/true, tile.columns, kTileDepth, n, k);
+  auto divideUp = [&](Value x, int64_t y) { return b.div(b.add(x, b.index(y - 1)), b.index(y)); };
+  Value across = divideUp(n, tile.columns), tiles = b.mul(divideUp(m, tile.rows), across);
   auto loop = scf::ForOp::create(b, gpu::BlockIdOp::create(b, gpu::Dimension::x), tiles,
                                  gpu::GridDimOp::create(b, gpu::Dimension::x));
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(loop.getBody());
   Value at = loop.getInductionVar();
-  tile(b.mul(b.div(at, across), b.index(kTile)), b.mul(Value(arith::RemUIOp::create(b, at, across)), b.index(kTile)));
+  Value firstRow = b.mul(b.div(at, across), b.index(tile.rows));
+  Value firstColumn = b.mul(Value(arith::RemUIOp::create(b, at, across)), b.index(tile.columns));
+  finishTile(sumTile(ofA, ofB, firstRow, firstColumn), firstRow, firstColumn);
 }
 
 void Product::onWarp() {

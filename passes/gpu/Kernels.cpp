@@ -2,6 +2,7 @@
 
 #include "passes/gpu/Kernels.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Interfaces/ViewLikeInterface.h"
@@ -17,9 +18,17 @@ static int64_t mostExtent(Value memory, int64_t dimension) {
   return ShapedType::isDynamic(size) ? sizeLimit(memory, dimension).value_or(kUnknownRows) : size;
 }
 
-int64_t tilesOf(linalg::LinalgOp product) {
+int64_t tilesOf(linalg::LinalgOp product, ProductTile tile) {
   Value c = product.getDpsInits()[0];
-  return llvm::divideCeil(mostExtent(c, 0), kTile) * llvm::divideCeil(mostExtent(c, 1), kTile);
+  return llvm::divideCeil(mostExtent(c, 0), tile.rows) * llvm::divideCeil(mostExtent(c, 1), tile.columns);
+}
+
+ProductTile tileOf(linalg::LinalgOp product) {
+  constexpr int64_t multiprocessors = 108; // of an A100; an H100 has 132
+  for (ProductTile tile : {ProductTile{128, 128}, ProductTile{128, 64}})
+    if (tilesOf(product, tile) >= multiprocessors)
+      return tile;
+  return {64, 64};
 }
 
 bool isOtherName(Operation *op) { return isa<ViewLikeOpInterface, memref::CastOp, arith::SelectOp>(op); }
@@ -39,6 +48,16 @@ gpu::GPUFuncOp makeKernel(ImplicitLocOpBuilder &b, const Twine &name, TypeRange 
   b.setInsertionPointToEnd(&kernel.getBody().front());
   b.setInsertionPoint(gpu::ReturnOp::create(b));
   return kernel;
+}
+
+Value addShared(gpu::GPUFuncOp kernel, int64_t floats) {
+  OpBuilder b(kernel);
+  auto space = gpu::AddressSpaceAttr::get(b.getContext(), gpu::AddressSpace::Workgroup);
+  Value shared =
+      kernel.addWorkgroupAttribution(MemRefType::get({floats}, b.getF32Type(), AffineMap(), space), kernel.getLoc());
+  kernel.setWorkgroupAttributionAttr(kernel.getNumWorkgroupAttributions() - 1, LLVM::LLVMDialect::getAlignAttrName(),
+                                     b.getI64IntegerAttr(16));
+  return shared;
 }
 
 void launchKernel(ImplicitLocOpBuilder &b, gpu::GPUFuncOp kernel, int64_t blocks, int64_t warps, ValueRange operands) {

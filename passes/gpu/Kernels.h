@@ -10,7 +10,8 @@
 
 namespace tower {
 
-/// Unit attribute of a gpu.func that is one product with its epilogue, for the blocks of one grid.
+/// Attribute of a gpu.func that is one product with its epilogue, for the blocks of one grid: rows and columns of C
+/// that a block computes at a time.
 inline constexpr llvm::StringLiteral kProductKernel = "tower.product";
 
 /// What a kernel's name is followed by in that of its host form, an llvm.func (tower_abi.h: tower_host_form).
@@ -25,12 +26,21 @@ inline constexpr int64_t kMostOperands = 400;
 /// Rows that a loop of unknown length is launched for.
 inline constexpr int64_t kUnknownRows = 1024;
 
-/// A product's tile, the part of K that is in shared memory at a time, and the block that computes it: each thread has
-/// kTile^2 / threads elements.
-inline constexpr int64_t kTile = 64, kTileDepth = 16, kWarpsOfProduct = 8;
+/// Rows and columns of C that a block computes at a time.
+struct ProductTile {
+  int64_t rows = 0, columns = 0;
+};
 
+/// The part of K that is in shared memory at a time, and the warps of a block.
+inline constexpr int64_t kTileDepth = 16, kWarpsOfProduct = 8;
+/// Shared memory of a product's block, in f32: the same for all, as blocks of several products may be in one launch.
+/// Two parts of K for 128 rows of A and 128 columns of B, each with a gap.
+inline constexpr int64_t kSharedOfProduct = 2 * 2 * 128 * (kTileDepth + 4);
+
+/// The largest tile that still leaves every multiprocessor something to do.
+ProductTile tileOf(mlir::linalg::LinalgOp product);
 /// How many tiles C has at most.
-int64_t tilesOf(mlir::linalg::LinalgOp product);
+int64_t tilesOf(mlir::linalg::LinalgOp product, ProductTile tile);
 
 /// Whether an op's results are other names of memory that is an operand.
 bool isOtherName(mlir::Operation *op);
@@ -40,6 +50,9 @@ llvm::SmallVector<mlir::Value> namesOf(mlir::Value memory);
 
 /// An empty kernel, in which the builder then is.
 mlir::gpu::GPUFuncOp makeKernel(mlir::ImplicitLocOpBuilder &b, const llvm::Twine &name, mlir::TypeRange types);
+
+/// Shared memory of a kernel's block: so many f32, aligned to 16 bytes.
+mlir::Value addShared(mlir::gpu::GPUFuncOp kernel, int64_t floats);
 
 /// Launches blocks of (lane, warp) threads.
 void launchKernel(mlir::ImplicitLocOpBuilder &b, mlir::gpu::GPUFuncOp kernel, int64_t blocks, int64_t warps,

@@ -5,6 +5,7 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/NVGPU/IR/NVGPUDialect.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
@@ -32,7 +33,7 @@ Access accessOf(BlockArgument argument) {
   Access access;
   for (Value name : namesOf(argument))
     for (Operation *user : name.getUsers()) {
-      if (isa<memref::LoadOp, vector::LoadOp>(user))
+      if (isa<memref::LoadOp, vector::LoadOp, nvgpu::DeviceAsyncCopyOp>(user))
         access.reads = true;
       else if (isa<memref::StoreOp, vector::StoreOp>(user))
         access.writes = true;
@@ -183,7 +184,7 @@ void Merger::inlineInto(gpu::GPUFuncOp kernel, gpu::LaunchFuncOp launch, ArrayRe
   for (BlockArgument wanted : source.getWorkgroupAttributions()) {
     auto found = llvm::find_if(shared, [&](BlockArgument buffer) { return buffer.getType() == wanted.getType(); });
     if (found == shared.end()) {
-      mapping.map(wanted, kernel.addWorkgroupAttribution(wanted.getType(), wanted.getLoc()));
+      mapping.map(wanted, addShared(kernel, cast<MemRefType>(wanted.getType()).getNumElements()));
     } else {
       mapping.map(wanted, *found);
       shared.erase(found);

@@ -3,6 +3,7 @@
 #include "passes/target/EmitKernels.h"
 #include "mlir/Conversion/AffineToStandard/AffineToStandard.h"
 #include "mlir/Conversion/GPUToNVVM/GPUToNVVMPass.h"
+#include "mlir/Conversion/NVGPUToNVVM/NVGPUToNVVM.h"
 #include "mlir/Conversion/Passes.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -44,10 +45,12 @@ OwningOpRef<ModuleOp> lowerKernels(ModuleOp module) {
   passes.addPass(memref::createExpandStridedMetadataPass());
   passes.addPass(createLowerAffinePass());
   passes.addPass(createSCFToControlFlowPass());
-  passes.addPass(createConvertVectorToLLVMPass());
+  passes.addPass(createConvertNVGPUToNVVMPass());
+  // In this order: only the second one knows shared memory.
   ConvertGpuOpsToNVVMOpsOptions options;
   options.indexBitwidth = 64;
   passes.addPass(createConvertGpuOpsToNVVMOps(options));
+  passes.addPass(createConvertVectorToLLVMPass());
   passes.addPass(createReconcileUnrealizedCastsPass());
   passes.addPass(createCSEPass());
   if (failed(manager.run(*alone)))

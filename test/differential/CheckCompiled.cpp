@@ -25,7 +25,7 @@ class CompiledCheck {
 public:
   CompiledCheck(TestModel &model, Compiled &compiled, Coverage &coverage, Failures &failures, lower::Machine machine)
       : model(model), machine(machine), coverage(coverage), failures(failures),
-        bf16(model.spec->model.precision() == spec::BF16 && machine == lower::Machine::Cpu),
+        bf16(model.spec->model.precision() == spec::BF16),
         module(bf16 ? *compiled.dataflow : *model.gradient), pools{rt::Pool(1), rt::Pool(2)},
         one(*compiled.program, *model.data, pools[0]), two(*compiled.program, *model.data, pools[1]) {}
 
@@ -281,7 +281,7 @@ private:
   lower::Machine machine;
   Coverage &coverage;
   Failures &failures;
-  bool bf16; ///< Layers multiply in it, which kernels of a GPU do not.
+  bool bf16; ///< Layers multiply in it.
   /// What the oracle evaluates. What is rounded to bf16 depends on passes: some sum in front of a product what was
   /// summed behind it. That they change nothing else is what CheckPasses.cpp finds.
   ModuleOp module;

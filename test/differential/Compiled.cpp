@@ -144,6 +144,12 @@ bool Compiled::load(StringRef object, Failures &failures) {
   define("tower_device_barrier", tower_device_barrier);
   define("tower_device_sync_warp", tower_device_sync_warp);
   define("tower_device_shuffle", tower_device_shuffle);
+  define("tower_device_copy", tower_device_copy);
+  define("tower_device_commit_copies", tower_device_commit_copies);
+  define("tower_device_wait_for_copies", tower_device_wait_for_copies);
+  define("tower_device_registers", tower_device_registers);
+  define("tower_device_multiply", tower_device_multiply);
+  define("tower_device_to_bf16", tower_device_to_bf16);
   define("memcpy", static_cast<void *(*)(void *, const void *, size_t)>(memcpy));
   define("memset", static_cast<void *(*)(void *, int, size_t)>(memset));
   auto file = llvm::MemoryBuffer::getMemBufferCopy(object, "generated.o");

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
 #include "test/gpu/Device.h"
+#include "test/gpu/Products.h"
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <boost/context/fiber.hpp>
 #include <boost/context/fixedsize_stack.hpp>
 #include <boost/context/preallocated.hpp>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <memory>
 #include <numeric>
 #include <random>
@@ -46,14 +49,32 @@ struct Borrowed {
   static void deallocate(context::stack_context &) {}
 };
 
+/// A copy to shared memory that its thread has not waited for.
+struct Copy {
+  unsigned char *to;
+  const unsigned char *from;
+  size_t bytes, valid;
+  int64_t group;
+
+  void land() const {
+    std::memcpy(to, from, valid);
+    std::memset(to + valid, 0, bytes - valid);
+  }
+};
+
 struct Thread {
   context::fiber fiber;
   Wait wait = Wait::None;
-  int32_t given = 0;
+  /// Which half of the warp's values and registers is next: a lane writes to one while others still read the other.
+  bool shuffles = false, multiplies = false;
+  std::vector<Copy> copies;
+  int64_t group = 0;
 };
 
 struct Warp {
-  std::array<int32_t, kLanes> values{}; ///< What lanes give each other.
+  std::array<std::array<int32_t, kLanes>, 2> values{}; ///< What lanes give each other.
+  std::array<std::vector<int32_t>, 2> registers;
+  const int32_t *steps = nullptr; ///< What the lanes that wait multiply.
   int64_t waiting = 0, running = kLanes;
 };
 
@@ -63,7 +84,8 @@ public:
       : kernel(kernel), number(number), blocks(blocks), threads(warps * kLanes), warps(warps), arguments(arguments),
         running(warps * kLanes) {}
 
-  void run(Stacks &stacks, std::mt19937_64 *random) {
+  void run(Stacks &stacks, std::mt19937_64 *chance) {
+    random = chance;
     for (size_t i = 0; i < threads.size(); ++i) {
       context::stack_context stack = stacks.at(i);
       context::preallocated memory(stack.sp, stack.size, stack);
@@ -92,9 +114,13 @@ public:
     }
   }
 
-  void wait(Wait what) {
+  /// `steps`: what all lanes of the warp multiply while they wait, or null.
+  void wait(Wait what, const int32_t *steps = nullptr) {
     Thread &thread = threads[current];
     Warp &warp = warps[current / kLanes];
+    if (what == Wait::Warp && warp.waiting > 0 && warp.steps != steps)
+      notTogether();
+    warp.steps = what == Wait::Warp ? steps : warp.steps;
     thread.wait = what;
     if (what == Wait::Warp)
       ++warp.waiting;
@@ -106,12 +132,52 @@ public:
 
   int32_t shuffle(int32_t value, int32_t from) {
     size_t me = current, other = from < 0 || from >= kLanes ? me % kLanes : static_cast<size_t>(from);
-    warps[me / kLanes].values[me % kLanes] = value;
+    auto &values = warps[me / kLanes].values[threads[me].shuffles ^= true];
+    values[me % kLanes] = value;
     wait(Wait::Warp);
-    int32_t found = warps[me / kLanes].values[other];
-    // Nobody gives the next value before all have this one.
-    wait(Wait::Warp);
-    return found;
+    // Nobody gives the value after the next before all have this one.
+    return values[other];
+  }
+
+  int32_t *registers(int64_t count) {
+    auto &registers = warps[current / kLanes].registers[threads[current].multiplies];
+    registers.resize(std::max<size_t>(registers.size(), count * kLanes));
+    return registers.data() + current % kLanes;
+  }
+
+  void multiply(const int32_t *steps, int64_t count, bool bf16) {
+    Warp &warp = warps[current / kLanes];
+    if (warp.running != kLanes)
+      notTogether();
+    if (warp.waiting + 1 == kLanes)
+      tower::gpu_test::multiply(warp.registers[threads[current].multiplies].data(), steps, count, bf16);
+    threads[current].multiplies ^= true;
+    wait(Wait::Warp, steps);
+  }
+
+  void copy(void *to, const void *from, size_t bytes, size_t valid) {
+    Thread &thread = threads[current];
+    Copy copy{static_cast<unsigned char *>(to), static_cast<const unsigned char *>(from), bytes, valid, thread.group};
+    if (reinterpret_cast<uintptr_t>(to) % bytes || (valid && reinterpret_cast<uintptr_t>(from) % bytes))
+      fail("a copy is not aligned");
+    // What was there goes at once, what will be there comes at the end, or at any time.
+    std::memset(to, 0xFF, bytes);
+    if (random && (*random)() % 2)
+      copy.land();
+    else
+      thread.copies.push_back(copy);
+  }
+
+  void commit() { ++threads[current].group; }
+
+  void waitForCopies(int64_t groups) {
+    Thread &thread = threads[current];
+    std::erase_if(thread.copies, [&](const Copy &copy) {
+      bool complete = copy.group < thread.group - groups;
+      if (complete)
+        copy.land();
+      return complete;
+    });
   }
 
   void *shared(int64_t index, int64_t bytes) {
@@ -141,6 +207,8 @@ public:
 
 private:
   void finish(Thread &thread, Warp &warp) {
+    if (warp.steps)
+      notTogether();
     thread.wait = Wait::Done;
     --running;
     --warp.running;
@@ -151,6 +219,7 @@ private:
   void release(Warp &warp, size_t index) {
     if (warp.waiting > 0 && warp.waiting == warp.running) {
       warp.waiting = 0;
+      warp.steps = nullptr;
       for (size_t i = index * kLanes; i < (index + 1) * kLanes; ++i)
         if (threads[i].wait == Wait::Warp)
           threads[i].wait = Wait::None;
@@ -162,6 +231,13 @@ private:
           thread.wait = Wait::None;
     }
   }
+
+  [[noreturn]] void fail(const char *what) const {
+    std::fprintf(stderr, "kernel %s, block %lld: %s\n", kernel.name, static_cast<long long>(number), what);
+    std::abort();
+  }
+
+  [[noreturn]] void notTogether() const { fail("a warp's lanes do not multiply together"); }
 
   [[noreturn]] void stuck() const {
     std::fprintf(stderr, "kernel %s, block %lld: %lld of %lld threads wait at a barrier that the others never reach\n",
@@ -177,6 +253,7 @@ private:
   void *const *arguments;
   int64_t running, waiting = 0;
   size_t current = 0;
+  std::mt19937_64 *random = nullptr; ///< Null: all in order.
   context::fiber back;
   std::vector<std::unique_ptr<unsigned char[]>> buffers;
 };
@@ -211,3 +288,15 @@ void *tower_device_shared(int64_t number, int64_t bytes) { return active->shared
 void tower_device_barrier() { active->wait(Wait::Block); }
 void tower_device_sync_warp() { active->wait(Wait::Warp); }
 int32_t tower_device_shuffle(int32_t value, int32_t from) { return active->shuffle(value, from); }
+void tower_device_copy(void *to, const void *from, int64_t bytes, int64_t valid) {
+  active->copy(to, from, bytes, valid);
+}
+void tower_device_commit_copies() { active->commit(); }
+void tower_device_wait_for_copies(int64_t groups) { active->waitForCopies(groups); }
+int32_t *tower_device_registers(int64_t count) { return active->registers(count); }
+void tower_device_multiply(const int32_t *steps, int64_t count, int64_t bf16) {
+  active->multiply(steps, count, bf16 != 0);
+}
+int32_t tower_device_to_bf16(int32_t low, int32_t high) {
+  return tower::gpu_test::toBf16(std::bit_cast<float>(low), std::bit_cast<float>(high));
+}

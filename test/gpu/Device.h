@@ -36,6 +36,22 @@ void tower_device_barrier();
 void tower_device_sync_warp();
 /* The value that lane `from` gives; its own where there is no such lane. */
 int32_t tower_device_shuffle(int32_t value, int32_t from);
+
+/* Begins to copy to shared memory: `valid` bytes, then zeros, `bytes` together. Until the thread has waited for the
+   copy anything may be there. */
+void tower_device_copy(void *to, const void *from, int64_t bytes, int64_t valid);
+/* The copies since the last call are a group. */
+void tower_device_commit_copies();
+/* Waits for all groups but the last `groups` ones. */
+void tower_device_wait_for_copies(int64_t groups);
+
+/* Registers for the next products of a warp: number r of this lane is at [32 r]. */
+int32_t *tower_device_registers(int64_t count);
+/* Products on tensor cores, one after the other: steps[3 i ..] are the first registers of A, of B, and of the sums, to
+   which A B is added. 16x8x16 of bf16, else 16x8x8 of tf32. */
+void tower_device_multiply(const int32_t *steps, int64_t count, int64_t bf16);
+/* Two f32 numbers, as their bits, rounded to bf16 in one register. */
+int32_t tower_device_to_bf16(int32_t low, int32_t high);
 }
 
 #endif

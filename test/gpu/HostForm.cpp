@@ -7,11 +7,13 @@
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/NVGPU/IR/NVGPUDialect.h"
 #include "passes/Frame.h"
 #include "passes/PlanMemory.h"
 #include "passes/RuntimeCalls.h"
 #include "passes/gpu/Kernels.h"
 #include "test/gpu/Device.h"
+#include "test/gpu/HostProducts.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
@@ -42,8 +44,7 @@ public:
       buffer.replaceAllUsesWith(memrefFromPointer(b, converter, type, address, {}));
     }
     body.eraseArguments(thread.getFunctionType().getNumInputs(), shared.size());
-    WalkResult known = thread.walk([&](Operation *op) { return replace(op); });
-    if (known.wasInterrupted())
+    if (failed(replaceProducts(thread)) || thread.walk([&](Operation *op) { return replace(op); }).wasInterrupted())
       return failure();
     makeEntry(thread);
     return success();
@@ -85,8 +86,25 @@ private:
           return WalkResult::advance();
         })
         .Case([&](gpu::ShuffleOp shuffle) { return exchange(shuffle); })
+        .Case([&](nvgpu::DeviceAsyncCopyOp op) { return copy(op); })
+        .Case([&](NVVM::CpAsyncCommitGroupOp op) {
+          call(TOWER_RUNTIME_FUNCTION(module, tower_device_commit_copies), {});
+          op.erase();
+          return WalkResult::advance();
+        })
+        .Case([&](NVVM::CpAsyncWaitGroupOp op) {
+          call(TOWER_RUNTIME_FUNCTION(module, tower_device_wait_for_copies), {integer(op.getN())});
+          op.erase();
+          return WalkResult::advance();
+        })
+        .Case([&](NVVM::ConvertF32x2ToBF16x2Op op) {
+          auto bits = [&](Value number) { return arith::BitcastOp::create(b, b.getI32Type(), number).getResult(); };
+          Value word =
+              call(TOWER_RUNTIME_FUNCTION(module, tower_device_to_bf16), {bits(op.getSrcLo()), bits(op.getSrcHi())});
+          return with(op, LLVM::BitcastOp::create(b, op.getType(), word));
+        })
         .Default([](Operation *other) {
-          if (!isa<gpu::GPUDialect, NVVM::NVVMDialect>(other->getDialect()))
+          if (!isa<gpu::GPUDialect, nvgpu::NVGPUDialect, NVVM::NVVMDialect>(other->getDialect()))
             return WalkResult::advance();
           other->emitOpError("has no host form");
           return WalkResult::interrupt();
@@ -113,6 +131,35 @@ private:
       from = arith::SubIOp::create(b, lane, from);
     Value other = call(TOWER_RUNTIME_FUNCTION(module, tower_device_shuffle), {bits, from});
     return with(shuffle, type.isF32() ? Value(arith::BitcastOp::create(b, type, other)) : other);
+  }
+
+  /// The address of an element, which need not exist.
+  Value addressOf(Value memory, ValueRange at) {
+    auto parts = memref::ExtractStridedMetadataOp::create(b, memory);
+    Value element = parts.getOffset();
+    for (auto [index, stride] : llvm::zip(at, parts.getStrides()))
+      element = arith::AddIOp::create(b, element, arith::MulIOp::create(b, index, stride));
+    Value first = memref::ExtractAlignedPointerAsIndexOp::create(b, memory);
+    Value start =
+        LLVM::IntToPtrOp::create(b, pointer, arith::IndexCastOp::create(b, b.getI64Type(), first).getResult());
+    Type type = cast<MemRefType>(memory.getType()).getElementType();
+    return LLVM::GEPOp::create(
+        b, pointer, type, start,
+        ArrayRef<LLVM::GEPArg>{arith::IndexCastOp::create(b, b.getI64Type(), element).getResult()});
+  }
+
+  WalkResult copy(nvgpu::DeviceAsyncCopyOp op) {
+    int64_t size = cast<MemRefType>(op.getDst().getType()).getElementTypeBitWidth() / 8;
+    int64_t bytes = op.getDstElements().getSExtValue() * size;
+    Value valid = integer(bytes);
+    if (op.getSrcElements())
+      valid =
+          arith::MulIOp::create(b, arith::IndexCastOp::create(b, b.getI64Type(), op.getSrcElements()), integer(size));
+    call(TOWER_RUNTIME_FUNCTION(module, tower_device_copy),
+         {addressOf(op.getDst(), op.getDstIndices()), addressOf(op.getSrc(), op.getSrcIndices()), integer(bytes),
+          valid});
+    op.erase();
+    return WalkResult::advance();
   }
 
   /// void NAME_host(ptr arguments)

@@ -28,6 +28,12 @@ def limits():
             for name, registers, shared in rows}
 
 
+def kernels(text):
+    """The kernels of PTX: (name, text)."""
+    for part in text.split('.visible .entry ')[1:]:
+        yield part.split('(')[0], part
+
+
 def report(text):
     """What ptxas -v says: (kernel, spilled bytes, registers, shared)."""
     for part in text.split("Compiling entry function '")[1:]:
@@ -52,6 +58,15 @@ class Kernels(Case):
                 # Products share tiles, sums of rows shuffle.
                 for used in ('ld.shared', 'bar.sync', 'shfl.sync.bfly',
                              'bar.warp.sync'):
+                    self.assertIn(used, text)
+                # Tensor cores, copies and stores of 16 bytes.
+                for name, body in kernels(text):
+                    if 'mma.sync' in body:
+                        self.assertIn('cp.async.c', body, name)
+                        self.assertIn('cp.async.wait_group', body, name)
+                for used in ('mma.sync.aligned.m16n8k8.row.col.f32.tf32',
+                             'cp.async.cg.shared.global', 'ld.shared.v2.b32',
+                             'ld.global.v4.b32', 'st.global.v4.b32'):
                     self.assertIn(used, text)
 
     @unittest.skipUnless(PTXAS, 'no CUDA toolkit here: kernels not assembled')

@@ -37,7 +37,7 @@ func.func @train_step(%x: tensor<16x16xf32>) -> (tensor<16x16xf32> {tower.result
 // A product and a loop of rows do not wait for each other, but are not merged. Two products are, and share their tiles'
 // memory: a block is of one of them.
 // CHECK: gpu.func @train_step_linear_0_and_1_more
-// CHECK-SAME: workgroup(%{{[a-z0-9]*}} : memref<16x65xf32, #gpu.address_space<workgroup>>, %{{[a-z0-9]*}} : memref<16x65xf32, #gpu.address_space<workgroup>>) kernel
+// CHECK-SAME: workgroup(%{{[a-z0-9]*}} : memref<10240xf32, #gpu.address_space<workgroup>> {llvm.align = 16 : i64}) kernel
 // CHECK-LABEL: func.func @train_step
 // CHECK-DAG: gpu.launch_func {{.*}}@train_step_linear_0_and_1_more
 // CHECK-DAG: gpu.launch_func {{.*}}@train_step_activate

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Which memory may be read and written 16 bytes at a time, as far as types and views tell.
+#ifndef TOWER_PASSES_GPU_ALIGNMENT_H
+#define TOWER_PASSES_GPU_ALIGNMENT_H
+
+#include "mlir/IR/Value.h"
+#include "llvm/Support/Alignment.h"
+
+namespace tower {
+
+/// Elements of f32 in 16 bytes, the most that a thread reads or writes at once.
+inline constexpr int64_t kVector = 4;
+
+/// Whether every row of an f32 memref begins at a multiple of 16 bytes and lies without gaps. Buffers do: the arena,
+/// the tensors and the data are aligned to 64.
+bool rowsAreAligned(mlir::Value memory);
+
+/// What a vector of kVector elements is aligned to whose first one has a column divisible by kVector: else LLVM reads
+/// or writes them one by one.
+inline llvm::Align alignmentOf(mlir::Value memory) { return llvm::Align(rowsAreAligned(memory) ? 16 : 4); }
+
+} // namespace tower
+
+#endif

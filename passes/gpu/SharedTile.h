@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Tiles of matrices in shared memory, brought there by asynchronous copies of all threads of a block.
+#ifndef TOWER_PASSES_GPU_SHAREDTILE_H
+#define TOWER_PASSES_GPU_SHAREDTILE_H
+
+#include "passes/gpu/TensorCores.h"
+
+namespace tower {
+
+/// Which part of an operand a block has in shared memory: `rows` rows (a right operand's columns) and `depth` of what
+/// is summed over. Memory is (row, depth) or (depth, row); shared memory as it is there, each line with a gap behind it
+/// that sends to different banks what lanes read together.
+class SharedTile {
+public:
+  /// Of `memory`, of whose rows and depths there are `mostRows` and `mostDepth`.
+  SharedTile(lower::Emitter &b, mlir::Value memory, bool depthIsInner, bool isRight, int64_t rows, int64_t depth,
+             mlir::Value mostRows, mlir::Value mostDepth);
+
+  /// Elements of shared memory.
+  static int64_t floats(int64_t rows, int64_t depth, bool depthIsInner) {
+    return depthIsInner ? rows * (depth + kGapOfDepths) : depth * (rows + kGapOfRows);
+  }
+  int64_t floats() const { return floats(rows, depth, depthIsInner); }
+
+  /// Begins to copy rows from `row` and depths from `at` on to shared[start ..]; zeros for what is behind an edge.
+  /// `thread` is one of `threads`.
+  void copy(mlir::Value row, mlir::Value at, mlir::Value shared, mlir::Value start, mlir::Value thread,
+            int64_t threads);
+
+  Panel panel(mlir::Value shared, mlir::Value start) const {
+    return {shared, start, depthIsInner ? depth + kGapOfDepths : 1, depthIsInner ? 1 : rows + kGapOfRows};
+  }
+
+private:
+  /// Lanes read 8 rows at 4 depths (or 16 rows in pairs): line times 4 (or 8) and 4 (or 8) in a line are all 32 banks.
+  static constexpr int64_t kGapOfDepths = 4, kGapOfRows = 8;
+
+  lower::Emitter &b;
+  mlir::Value memory;
+  bool depthIsInner, isRight;
+  int64_t rows, depth;
+  mlir::Value mostRows, mostDepth;
+};
+
+/// What copies of this thread began is in shared memory, for this thread; the block's barrier makes it so for all.
+void waitForCopies(lower::Emitter &b);
+
+} // namespace tower
+
+#endif
