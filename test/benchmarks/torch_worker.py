@@ -14,7 +14,16 @@ from supported import check
 from torch_optimizers import Rows, dense
 
 
+def use_gpu():
+    """All tensors on the GPU, batches too, from when they are made."""
+    torch.set_default_device('cuda')
+    on_host = torch.from_numpy
+    torch.from_numpy = lambda values: on_host(values).cuda()
+
+
 def main():
+    if torch.cuda.is_available():
+        use_gpu()
     kind, spec_path, folder, parameters, seed, threads = sys.argv[1:]
     torch.set_num_threads(int(threads))
     data = draws.Data(folder)
@@ -50,6 +59,8 @@ def main():
                 table.step(number)
         rest.step()
         rest.zero_grad(set_to_none=True)
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
         return [loss.detach() for loss in losses]
 
     what = {'eager': 'sparse gradients', 'compile': 'torch.compile, sparse gradients'}[kind]

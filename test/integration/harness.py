@@ -37,8 +37,8 @@ def built(name, stage='exe'):
 
 def run(*command, **options):
     """The finished process; its output is text."""
-    return subprocess.run(command, capture_output=True, text=True, timeout=300,
-                          **options)
+    options.setdefault('timeout', 300)
+    return subprocess.run(command, capture_output=True, text=True, **options)
 
 
 class Case(unittest.TestCase):

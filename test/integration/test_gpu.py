@@ -156,9 +156,12 @@ class Gpu(Case):
         model = (spec('numbers'), '--data', data('numbers'))
         self.succeeds(sys.executable, os.path.join(ROOT, 'test/gpu/bundle'),
                       '--towerc', TOWERC, '--spec', model[0], *model[1:],
-                      '--batches', '16', '--out', archive)
+                      '--batches', '16', '--models', '1', '--out', archive)
         with tarfile.open(archive) as file:
             file.extractall(self.folder)
+        oracle = self.path('towerc-gpu', 'oracle')
+        for name in os.listdir(oracle):
+            self.add_forms(os.path.join(oracle, name))
         self.succeeds(TOWERC, *model, '--set', 'training.batch=16',
                       '--emit=gpu', '-o', kernels)
         gpu = self.simulated(kernels, self.path('forms.so'))
@@ -166,7 +169,23 @@ class Gpu(Case):
             self.path('towerc-gpu', 'run'), '--steps', '6', '--timed-steps',
             '4', '--no-sanitizer', env=gpu)
         self.assertIn('losses of 6 steps as on the CPU', done.stdout)
+        self.assertRegex(done.stdout, r'ok +model-\d+: 3 steps as the oracle')
         with open(self.path('towerc-gpu', 'report.json')) as file:
             report = json.load(file)
-        self.assertEqual(len(report['checks']), 3)
+        self.assertEqual(len(report['checks']), 4)
         self.assertEqual(report['times'][0]['batch'], 16)
+        # Each kernel takes a simulated millisecond.
+        self.assertGreater(len(report['kernels']), 10)
+        for kernel in report['kernels']:
+            self.assertEqual(kernel['microseconds'], 1000)
+            self.assertGreater(kernel['bytes_a_second'], 0)
+
+    def add_forms(self, folder):
+        """What a simulated GPU runs of the model in that folder."""
+        text, kernels = self.path('spec.txtpb'), self.path('oracle.mlir')
+        with open(text, 'w') as file:
+            file.write(self.succeeds(os.path.join(folder, 'model'), 'info',
+                                     '--spec').stdout)
+        self.succeeds(TOWERC, text, '--data', os.path.join(folder, 'data'),
+                      '--emit=gpu', '-o', kernels)
+        self.simulated(kernels, os.path.join(folder, 'forms.so'))

@@ -45,6 +45,16 @@ class Model:
         flat = np.ctypeslib.as_array(data, (count.value,))
         return flat.reshape(tensor['shape'])
 
+    def initialize(self, seed):
+        """Gives tensors the first values of a seed."""
+        if self.lib.tower_initialize(self.model, ctypes.c_uint64(seed)):
+            raise Failed(self.lib.tower_last_error().decode())
+
+    def rate(self, step):
+        """The schedule's factor at a step."""
+        self.lib.tower_rate.restype = ctypes.c_float
+        return self.lib.tower_rate(self.model, ctypes.c_int64(step))
+
     def step(self, step, seed, factor=1.0):
         """Runs one step on the tensors as they are. Losses, by name."""
         losses = (ctypes.c_float * len(self.loss_names))()
