@@ -16,6 +16,10 @@ def shown(values):
     return f"{mean:.4f}" + (f" ± {deviation:.4f}" if deviation is not None else "")
 
 
+def seeds_of(plan):
+    return "one seed (which says nothing of how seeds differ)" if plan.seeds == 1 else f"{plan.seeds} seeds"
+
+
 def figures_table(document, study, percent, columns):
     rows = []
     for arm in study.plan.arms:
@@ -43,7 +47,7 @@ def comparison_table(document, study, percent):
                     "tail R@50 - best baseline", "p"], rows)
     if best:
         document.paragraph(f"The best of FD and SO on tail recall@50 is here: {ARMS[best].title}. Each p: over "
-                           f"{study.plan.seeds} seeds, over {study.test_queries} queries.")
+                           f"{seeds_of(study.plan)}, over {study.test_queries} queries.")
 
 
 def slice_part(document, study, percent, folder):
@@ -115,7 +119,7 @@ def write(study, command, folder):
         f"batches of {dataset.batch}, {epochs}. The main loss is the same in all.",
         "Each arm has a grid of its own, tried with one seed and judged by recall@50 on the validation fold. A larger slice "
         "tries the two best settings of the smallest slice.",
-        f"The chosen setting is trained with seeds 1 to {plan.seeds}. Of each run the checkpoint that was best on the "
+        f"The chosen setting is trained with {seeds_of(plan)}, from 1 on. Of each run the checkpoint that was best on the "
         "validation fold is evaluated on the test fold, once.",
         "Recall and MAP are means over queries, recall of head and tail is hits over pairs, MAP of head and tail takes the "
         "group's items alone as relevant. Figures are mean ± standard deviation over seeds.",
