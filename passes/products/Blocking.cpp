@@ -104,11 +104,11 @@ Blocking chooseBlocking(const Extents &extents, bool transposeA, bool transposeB
   bool mustCopy = tile.format != Format::f32;
   blocking.packB = mustCopy || transposeB || m > kFewRows;
   blocking.depthBlock = evenBlock(k, kMaxDepthBlock, 16);
-  // A tile of few rows uses too little of each cache line of A^T.
-  blocking.packA = mustCopy || !transposeA || tile.lanes < 16 || tile.copyTransposed;
   int64_t mostRows = insideParallel ? kStackRowBlock : kMaxRowBlock;
   blocking.rowBlock = std::min<int64_t>(mostRows, alignTo(m, tile.rows));
   blocking.parallel = !insideParallel && m * n * k >= kMinParallel;
+  // A tile of few rows uses too little of each cache line of A^T. What is small is in the caches anyway.
+  blocking.packA = mustCopy || !transposeA || tile.lanes < 16 || (tile.copyTransposed && blocking.parallel);
   choosePacked(blocking, extents, insideParallel);
   chooseGrid(blocking, m, blocking.packB ? std::min(n, blocking.packedColumns) : n, k);
   return blocking;
