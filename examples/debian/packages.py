@@ -14,6 +14,9 @@ import re
 import subprocess
 import sys
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+from tables import write  # noqa: E402
+
 RELATIONS = ["Pre-Depends", "Depends", "Recommends", "Suggests", "Enhances"]
 WORD = re.compile(r"[a-z][a-z0-9+]+")
 FIELDS = {"Package", "Source", "Section", "Maintainer", "Priority", "Architecture", "Tag", "Description-en",
@@ -69,14 +72,6 @@ def targets(package, known):
             if name in known and name != package["Package"]:
                 found[name] = None
     return list(found)
-
-
-def write(path, header, rows):
-    """All or nothing: under a temporary name first."""
-    with open(path + ".tmp", "w", encoding="utf-8", newline="\n") as file:
-        file.write("\t".join(header) + "\n")
-        file.writelines("\t".join(each) + "\n" for each in rows)
-    os.replace(path + ".tmp", path)
 
 
 def main():

@@ -11,6 +11,9 @@ import os
 import re
 import sys
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+from tables import write  # noqa: E402
+
 WORD = re.compile(r"[a-z0-9][a-z0-9.%]*")
 DEMOGRAPHICS = ["age", "income", "home_ownership", "marital_status", "household_size", "household_comp", "kids_count"]
 PRODUCT = ["manufacturer_id", "department", "brand", "product_category", "product_type", "package_size"]
@@ -32,14 +35,6 @@ def clean(value):
 def words(value):
     """Each word once, in order of appearance."""
     return " ".join(dict.fromkeys(WORD.findall(clean(value).lower())))
-
-
-def write(path, header, rows):
-    """All or nothing: under a temporary name first."""
-    with open(path + ".tmp", "w", encoding="utf-8", newline="\n") as file:
-        file.write("\t".join(header) + "\n")
-        file.writelines("\t".join(each) + "\n" for each in rows)
-    os.replace(path + ".tmp", path)
 
 
 def main():

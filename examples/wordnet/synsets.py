@@ -12,6 +12,9 @@ import os
 import re
 import sys
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+from tables import write  # noqa: E402
+
 PARTS = {"noun": "n", "verb": "v", "adj": "a", "adv": "r"}
 WORD = re.compile(r"[a-z][a-z0-9]+")
 # Of a relation and its inverse the one that is kept: to the more general, the whole, the domain, the source.
@@ -81,14 +84,6 @@ def pairs(all_synsets):
             if symbol in DIRECTED | SYMMETRIC and key != target and pair[::-1] not in found:
                 found[pair] = None
     return list(found)
-
-
-def write(path, header, rows):
-    """All or nothing: under a temporary name first."""
-    with open(path + ".tmp", "w", encoding="utf-8", newline="\n") as file:
-        file.write("\t".join(header) + "\n")
-        file.writelines("\t".join(each) + "\n" for each in rows)
-    os.replace(path + ".tmp", path)
 
 
 def main():

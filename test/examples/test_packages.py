@@ -1,13 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """examples/debian/packages.py on a small dump."""
 import hashlib
-import os
-import subprocess
-import sys
-import tempfile
 import unittest
 
-ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
+import script
+
 DUMP = """\
 Package: vim
 Source: vim-src (2:9.0)
@@ -45,19 +42,7 @@ Section: python
 
 
 def make(dump):
-    with tempfile.TemporaryDirectory() as folder:
-        path = os.path.join(folder, "dump")
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(dump)
-        result = subprocess.run([sys.executable, os.path.join(ROOT, "examples", "debian", "packages.py"), path, "--out",
-                                 folder], capture_output=True, text=True, check=False)
-        tables = []
-        for name in ("packages.tsv", "pairs.tsv"):
-            file = os.path.join(folder, name)
-            if os.path.exists(file):
-                with open(file, encoding="utf-8") as lines:
-                    tables.append([line.rstrip("\n").split("\t") for line in lines])
-        return result, tables
+    return script.make("debian/packages.py", {"dump": dump}, "dump", ("packages.tsv", "pairs.tsv"))
 
 
 class Packages(unittest.TestCase):

@@ -1,12 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """examples/wordnet/synsets.py on a small database."""
-import os
-import subprocess
-import sys
-import tempfile
 import unittest
 
-ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
+import script
+
 FILES = {
     "data.noun": """\
   1 This line is of the licence.
@@ -28,19 +25,7 @@ FILES = {
 
 
 def make(files):
-    with tempfile.TemporaryDirectory() as folder:
-        for name, text in files.items():
-            with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
-                file.write(text)
-        result = subprocess.run([sys.executable, os.path.join(ROOT, "examples", "wordnet", "synsets.py"), folder, "--out",
-                                 folder], capture_output=True, text=True, check=False)
-        tables = []
-        for name in ("synsets.tsv", "pairs.tsv"):
-            path = os.path.join(folder, name)
-            if os.path.exists(path):
-                with open(path, encoding="utf-8") as lines:
-                    tables.append([line.rstrip("\n").split("\t") for line in lines])
-        return result, tables
+    return script.make("wordnet/synsets.py", files, "", ("synsets.tsv", "pairs.tsv"))
 
 
 class Synsets(unittest.TestCase):
