@@ -51,13 +51,16 @@ Ranking rankingFigures(const HeldOut &heldOut, std::span<const int32_t> ranked, 
   for (int32_t item : heldOut.items)
     ++(head[item] ? ranking.headPairs : ranking.tailPairs);
   ranking.ranks.assign(heldOut.items.size(), 0);
+  std::vector<uint8_t> isHit(ranked.size(), 0);
   for (int64_t query = 0; query < ranking.queries; ++query) {
     std::span<const int32_t> relevant = heldOut.relevant(query);
     for (int64_t rank = 1; rank <= width; ++rank) {
-      int32_t item = ranked[query * width + rank - 1];
-      auto found = std::lower_bound(relevant.begin(), relevant.end(), item);
-      if (found != relevant.end() && *found == item)
-        ranking.ranks[heldOut.offsets[query] + (found - relevant.begin())] = static_cast<int32_t>(rank);
+      int64_t place = query * width + rank - 1;
+      auto found = std::lower_bound(relevant.begin(), relevant.end(), ranked[place]);
+      if (found == relevant.end() || *found != ranked[place])
+        continue;
+      isHit[place] = 1;
+      ranking.ranks[heldOut.offsets[query] + (found - relevant.begin())] = static_cast<int32_t>(rank);
     }
   }
   auto over = [](double sum, int64_t count) { return count ? sum / static_cast<double>(count) : 0.0; };
@@ -72,13 +75,13 @@ Ranking rankingFigures(const HeldOut &heldOut, std::span<const int32_t> ranked, 
       for (int64_t rank = 1; rank <= std::max(most, std::min(k, width)); ++rank) {
         if (rank <= most)
           bestGain += 1 / std::log2(1.0 + rank);
-        int32_t item = rank <= width ? ranked[query * width + rank - 1] : -1;
-        if (item < 0 || !std::binary_search(relevant.begin(), relevant.end(), item))
+        int64_t place = query * width + rank - 1;
+        if (rank > width || !isHit[place])
           continue;
         ++hits;
         precisions += static_cast<double>(hits) / rank;
         gain += 1 / std::log2(1.0 + rank);
-        ++(head[item] ? headHits : tailHits);
+        ++(head[ranked[place]] ? headHits : tailHits);
       }
       at.recall += static_cast<double>(hits) / relevant.size();
       at.map += precisions / most;
