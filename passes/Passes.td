@@ -357,7 +357,7 @@ def LowerProducts : Pass<"tower-lower-products", "mlir::ModuleOp"> {
            "f32 elements of a vector register: 16 (AVX-512) or 8 (AVX2)">,
     Option<"dotBf16", "dot-bf16", "bool", "false", "The processor multiplies bf16 itself (AVX512_BF16)">,
     Option<"copyTransposed", "copy-transposed", "bool", "false",
-           "Copy a transposed A with AVX-512, too: its rows' short pieces come too slowly where they are">
+           "Copy a transposed A of large products with AVX-512, too: its rows' short pieces come too slowly">
   ];
   let dependentDialects = ["mlir::arith::ArithDialect", "mlir::func::FuncDialect", "mlir::linalg::LinalgDialect",
                            "mlir::LLVM::LLVMDialect", "mlir::memref::MemRefDialect", "mlir::scf::SCFDialect",
