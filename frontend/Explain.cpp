@@ -2,7 +2,7 @@
 
 #include "frontend/Explain.h"
 #include "mlir/IR/Remarks.h"
-#include "passes/ShortNumber.h"
+#include "passes/Table.h"
 #include "llvm/ADT/MapVector.h"
 #include "llvm/Support/Format.h"
 
@@ -100,16 +100,15 @@ Explanation::Explanation(MLIRContext &context) {
 }
 
 void Explanation::print(llvm::raw_ostream &os) const {
-  using Row = std::vector<std::string>;
-  llvm::MapVector<StringRef, std::map<Row, int>> tables; // rows of a pass, with their number
-  llvm::MapVector<StringRef, std::vector<Row>> order;
+  llvm::MapVector<StringRef, std::map<TableRow, int>> tables; // rows of a pass, with their number
+  llvm::MapVector<StringRef, std::vector<TableRow>> order;
   for (const Decision &d : all) {
-    Row row{d.op,
-            d.place,
-            d.applied ? "yes" : "no",
-            d.what,
-            change(d.operationsBefore, d.operationsAfter),
-            change(d.bytesBefore, d.bytesAfter)};
+    TableRow row{d.op,
+                 d.place,
+                 d.applied ? "yes" : "no",
+                 d.what,
+                 change(d.operationsBefore, d.operationsAfter),
+                 change(d.bytesBefore, d.bytesAfter)};
     if (tables[d.pass][row]++ == 0)
       order[d.pass].push_back(row);
   }
@@ -117,19 +116,11 @@ void Explanation::print(llvm::raw_ostream &os) const {
     StringRef pass = name;
     pass.consume_front("tower-");
     os << pass << "\n";
+    for (TableRow &row : rows)
+      if (int number = tables[name].at(row); number > 1)
+        row.push_back("(" + std::to_string(number) + " times)");
     rows.insert(rows.begin(), {"op", "spec", "done", "what or why", "operations", "bytes"});
-    std::vector<size_t> widths(6);
-    for (const Row &row : rows)
-      for (size_t i = 0; i < row.size(); ++i)
-        widths[i] = std::max(widths[i], row[i].size());
-    for (const Row &row : rows) {
-      std::string line;
-      for (size_t i = 0; i < row.size(); ++i)
-        line += "  " + row[i] + std::string(widths[i] - row[i].size(), ' ');
-      if (int number = tables[name].count(row) ? tables[name].at(row) : 1; number > 1)
-        line += "  (" + std::to_string(number) + " times)";
-      os << StringRef(line).rtrim() << "\n";
-    }
+    printTable(rows, os);
     Work before = sumOf(all, name, &Decision::operationsBefore, &Decision::bytesBefore);
     Work after = sumOf(all, name, &Decision::operationsAfter, &Decision::bytesAfter);
     if (rates && (before.operations || before.bytes || after.bytes))

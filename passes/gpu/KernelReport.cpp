@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
 #include "passes/gpu/KernelReport.h"
-#include "passes/ShortNumber.h"
+#include "passes/Table.h"
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/Format.h"
@@ -11,8 +11,6 @@ using namespace mlir;
 
 namespace tower {
 namespace {
-
-using Row = std::vector<std::string>;
 
 std::string microseconds(double seconds) {
   std::string text;
@@ -52,20 +50,6 @@ std::vector<KernelWork::Part> byKind(const KernelWork &kernel) {
   return sorted;
 }
 
-/// Columns as wide as they must be; the last one is not filled up.
-void printTable(ArrayRef<Row> rows, raw_ostream &os) {
-  std::vector<size_t> widths(rows.front().size());
-  for (const Row &row : rows)
-    for (size_t i = 0; i < row.size(); ++i)
-      widths[i] = std::max(widths[i], row[i].size());
-  for (const Row &row : rows) {
-    std::string line;
-    for (size_t i = 0; i < row.size(); ++i)
-      line += "  " + row[i] + std::string(widths[i] - row[i].size(), ' ');
-    os << StringRef(line).rtrim() << "\n";
-  }
-}
-
 GpuWork sumOf(const GpuWork &operations, const GpuWork &bytes) {
   GpuWork sum = operations;
   sum.read = bytes.read;
@@ -77,11 +61,12 @@ GpuWork sumOf(const GpuWork &operations, const GpuWork &bytes) {
 
 void KernelReport::printKernels(raw_ostream &os) const {
   os << "kernels of a step: " << step.launches() << " launches, " << step.copies << " copies from the host\n";
-  std::vector<Row> rows{{"kernel, ops", "blocks", "warps", "shared", "registers", "read", "written", "operations"}};
+  std::vector<TableRow> rows{
+      {"kernel, ops", "blocks", "warps", "shared", "registers", "read", "written", "operations"}};
   for (const GpuRates &gpu : kGpus)
     rows[0].push_back(gpu.name);
   rows[0].insert(rows[0].end(), {"bound by", "spec"});
-  auto add = [&](Row row, const GpuWork &work, const std::string &place) {
+  auto add = [&](TableRow row, const GpuWork &work, const std::string &place) {
     row.insert(row.end(), {shortNumber(work.read), shortNumber(work.written), operationsText(work)});
     for (const GpuRates &gpu : kGpus)
       row.push_back(microseconds(secondsOf(work, gpu)));
@@ -105,7 +90,7 @@ void KernelReport::printEstimate(raw_ostream &os) const {
   GpuWork total = step.total(), least = sumOf(necessary, step.compulsory);
   os << "all kernels: " << shortNumber(total.bytes()) << " bytes, " << operationsText(total) << " operations; at least "
      << shortNumber(least.bytes()) << " bytes, " << operationsText(least) << " operations of products\n";
-  std::vector<Row> rows{{"estimate", "launches", "kernels", "step", "at least", "bound by", "ratio"}};
+  std::vector<TableRow> rows{{"estimate", "launches", "kernels", "step", "at least", "bound by", "ratio"}};
   for (const GpuRates &gpu : kGpus) {
     double launches = kLaunchSeconds * static_cast<double>(step.launches()), kernels = 0;
     for (const KernelWork &kernel : step.kernels)
