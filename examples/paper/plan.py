@@ -48,9 +48,14 @@ class Outcome:
     arm: str
     percent: int
     setting: str
-    tried: list        # (setting's text, best validation recall@50 or None where one setting is the grid), best first
+    tried: list        # (setting's text, what it is judged by or None where one setting is the grid), best first
     runs: list         # by seed
     results: list
+
+
+def judged(result):
+    """What a grid goes by: tail recall@50, which the paper's claim is about, of the checkpoint that is kept."""
+    return max(result["curve"], key=lambda point: point["recall@50"])["tail_recall@50"]
 
 
 def carry_out(plan, dataset, runner, progress):
@@ -69,7 +74,7 @@ def carry_out(plan, dataset, runner, progress):
             best = [None]
             if len(settings) > 1:
                 runs = [run_of(dataset, percent, arm, setting, GRID_SEED, False) for setting in settings]
-                scores = [result["best"] for result in make(runs)]
+                scores = [judged(result) for result in make(runs)]
                 ranked = sorted(range(len(settings)), key=lambda each: -scores[each])  # stable: ties by the grid's order
                 settings, best = [settings[each] for each in ranked], [scores[each] for each in ranked]
             order[arm] = tuple(settings)

@@ -64,12 +64,12 @@ def slice_part(document, study, percent, folder):
     if "none" in study.plan.arms:
         document.plot(plots.gains(study, percent, folder),
                       f"Gain by frequency of the item with {percent} % of the training pairs")
-    document.paragraph("What the grid chose, by recall@50 on the validation fold (best of a run's validations, "
-                       f"seed {GRID_SEED}):")
+    document.paragraph("What the grid chose, by tail recall@50 on the validation fold (of the checkpoint with the best "
+                       f"recall@50, seed {GRID_SEED}):")
     rows = []
     for arm in study.plan.arms:
         outcome = study.outcomes[percent, arm]
-        tried = "; ".join(f"{text}: {best:.4f}" for text, best in outcome.tried if best is not None)
+        tried = "; ".join(f"{text}: {tail:.4f}" for text, tail in outcome.tried if tail is not None)
         rows.append([ARMS[arm].title, outcome.setting, tried or "-"])
     document.table(["arm", "chosen", "tried"], rows)
 
@@ -117,10 +117,10 @@ def write(study, command, folder):
     document.points([
         f"Every arm is the model of `{os.path.basename(dataset.spec)}` with other losses (`towerc --set losses=[...]`); "
         f"batches of {dataset.batch}, {epochs}. The main loss is the same in all.",
-        "Each arm has a grid of its own, tried with one seed and judged by recall@50 on the validation fold. A larger slice "
-        "tries the two best settings of the smallest slice.",
-        f"The chosen setting is trained with {seeds_of(plan)}, from 1 on. Of each run the checkpoint that was best on the "
-        "validation fold is evaluated on the test fold, once.",
+        "Each arm has a grid of its own, tried with one seed and judged by tail recall@50 on the validation fold. A larger "
+        "slice tries the two best settings of the smallest slice.",
+        f"The chosen setting is trained with {seeds_of(plan)}, from 1 on. Of each run the checkpoint of best recall@50 on "
+        "the validation fold is evaluated on the test fold, once.",
         "Recall and MAP are means over queries, recall of head and tail is hits over pairs, MAP of head and tail takes the "
         "group's items alone as relevant. Figures are mean ± standard deviation over seeds.",
         "p values are two-sided, of Student's paired t: over seeds (the runs of one seed are a pair), and over queries (each "
