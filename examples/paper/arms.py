@@ -87,7 +87,7 @@ ARMS = {
     "rfm-batch": Arm("random masks, complementary, the batch's items",
                      contrastive("RANDOM", "COMPLEMENTARY", items="BATCH"), FEW, STAR),
 }
-QUICK = ("none", "fd", "so", "so-views", "rfm", "cfm", "cfm-corrected")
+QUICK = ("none", "fd", "so", "rfm", "cfm")
 
 
 def shown(chosen):

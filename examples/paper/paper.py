@@ -28,7 +28,7 @@ def names(text):
 def parse():
     parser = argparse.ArgumentParser(prog="examples/paper/run", description=__doc__.split("\n")[0])
     depth = parser.add_mutually_exclusive_group()
-    depth.add_argument("--quick", action="store_true", help="10 %% of the pairs, 3 seeds, seven arms, small grids (default)")
+    depth.add_argument("--quick", action="store_true", help="10 %% of the pairs, 3 seeds, five arms, small grids (default)")
     depth.add_argument("--full", action="store_true", help="10 %% and 100 %% of the pairs, 5 seeds, all arms")
     parser.add_argument("--dataset", default="debian", metavar="NAME",
                         help="a folder of examples/ with a paper.json, or the path of such a file (default: debian)")

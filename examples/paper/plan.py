@@ -54,8 +54,8 @@ class Outcome:
 
 
 def judged(result):
-    """What a grid goes by: tail recall@50, which the paper's claim is about, of the checkpoint that is kept."""
-    return max(result["curve"], key=lambda point: point["recall@50"])["tail_recall@50"]
+    """What a grid goes by: tail recall@50, which the paper's claim is about."""
+    return result["curve"][-1]["tail_recall@50"]
 
 
 def carry_out(plan, dataset, runner, progress):
