@@ -78,6 +78,7 @@ private:
   void keepResults(Operation *op);
   void loopOverRows(scf::ParallelOp loop);
   int64_t launchedRows(scf::ParallelOp loop);
+  void shareMemory();
 
   func::FuncOp function;
   ImplicitLocOpBuilder b;
@@ -342,12 +343,15 @@ int64_t Former::launchedRows(scf::ParallelOp loop) {
   return most ? most.getInt() : kUnknownRows;
 }
 
-/// for (row = first warp; row < count; row += all warps).
+/// for (row = first warp; row < count; row += all warps), or with blocks in place of warps.
 void Former::loopOverRows(scf::ParallelOp loop) {
-  Value warps = arith::ConstantIndexOp::create(b, kWarpsOfBlock);
-  Value block = gpu::BlockIdOp::create(b, gpu::Dimension::x), warp = gpu::ThreadIdOp::create(b, gpu::Dimension::y);
-  Value first = arith::AddIOp::create(b, arith::MulIOp::create(b, block, warps), warp);
-  Value all = arith::MulIOp::create(b, gpu::GridDimOp::create(b, gpu::Dimension::x), warps);
+  Value first = gpu::BlockIdOp::create(b, gpu::Dimension::x), all = gpu::GridDimOp::create(b, gpu::Dimension::x);
+  if (!loop->hasAttr(lower::kBlocks)) {
+    Value warps = arith::ConstantIndexOp::create(b, kWarpsOfBlock);
+    Value warp = gpu::ThreadIdOp::create(b, gpu::Dimension::y);
+    first = arith::AddIOp::create(b, arith::MulIOp::create(b, first, warps), warp);
+    all = arith::MulIOp::create(b, all, warps);
+  }
   Value count = inKernel(loop.getUpperBound()[0]);
   auto rows = scf::ForOp::create(b, first, count, all);
   OpBuilder::InsertionGuard guard(b);
@@ -355,6 +359,15 @@ void Former::loopOverRows(scf::ParallelOp loop) {
   mapping.map(loop.getInductionVars()[0], rows.getInductionVar());
   for (Operation &op : loop.getBody()->without_terminator())
     cloneInto(&op);
+}
+
+/// Memory that a block allocates becomes the kernel's.
+void Former::shareMemory() {
+  kernel->setAttr(kAlone, b.getUnitAttr());
+  kernel.walk([&](memref::AllocaOp op) {
+    op.replaceAllUsesWith(addShared(kernel, op.getType().getNumElements()));
+    op.erase();
+  });
 }
 
 void Former::startKernel(const Stretch &stretch) {
@@ -392,7 +405,12 @@ void Former::form(const Stretch &stretch, ArrayRef<Guard> guards) {
     if (Attribute group = loop->getAttr(lower::kGroup))
       kernel->setAttr(lower::kGroup, group);
     warps = kWarpsOfBlock;
-    blocks = std::clamp<int64_t>(llvm::divideCeil(launchedRows(loop), warps), 1, kMostBlocks);
+    blocks = launchedRows(loop);
+    if (loop->hasAttr(lower::kBlocks))
+      shareMemory();
+    else
+      blocks = llvm::divideCeil(blocks, warps);
+    blocks = std::clamp<int64_t>(blocks, 1, kMostBlocks);
   } else {
     // All operands first, so that an epilogue is next to its product.
     if (stretch.isProduct())

@@ -14,6 +14,9 @@ namespace tower {
 /// that a block computes at a time.
 inline constexpr llvm::StringLiteral kProductKernel = "tower.product";
 
+/// Unit attribute of a gpu.func whose blocks share memory in a way of their own: it is launched alone.
+inline constexpr llvm::StringLiteral kAlone = "tower.alone";
+
 /// What a kernel's name is followed by in that of its host form, an llvm.func (tower_abi.h: tower_host_form).
 inline constexpr llvm::StringLiteral kHostForm = "_host";
 

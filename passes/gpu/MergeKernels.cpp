@@ -125,15 +125,16 @@ void Merger::run(Block &block) {
   // By level and kind: products have registers and shared memory of their own. A loop is alone.
   std::map<std::tuple<int64_t, int, int64_t>, SmallVector<Operation *>> stages;
   Levels levels;
-  int64_t loops = 0;
+  int64_t loopsOrAlone = 0;
   for (Operation &op : block.without_terminator()) {
     auto launch = dyn_cast<gpu::LaunchFuncOp>(op);
     if (!launch && !isa<scf::ForOp>(op))
       continue;
     Attribute group = launch ? kernelOf(launch)->getAttr(lower::kGroup) : Attribute();
     int64_t level = levels.place(accessesOf(&op), group);
-    int kind = !launch ? 2 : kernelOf(launch)->hasAttr(kProductKernel) ? 1 : 0;
-    stages[{level, kind, launch ? 0 : ++loops}].push_back(&op);
+    bool alone = !launch || kernelOf(launch)->hasAttr(kAlone);
+    int kind = alone ? 2 : kernelOf(launch)->hasAttr(kProductKernel) ? 1 : 0;
+    stages[{level, kind, alone ? ++loopsOrAlone : 0}].push_back(&op);
   }
   for (auto &[key, ops] : stages) {
     for (Operation *op : ops)

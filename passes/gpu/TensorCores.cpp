@@ -21,7 +21,6 @@ TensorCores::TensorCores(lower::Emitter &b, bool bf16) : b(b), bf16(bf16) {
 
 Value TensorCores::bits(Value number) { return arith::BitcastOp::create(b, b.getI32Type(), number); }
 
-/// `elements` are pairs at depths `place` and `place + 4`, of one register for bf16 and of two for tf32.
 TensorCores::Operand TensorCores::operand(ArrayRef<Value> elements) {
   Operand result;
   if (bf16) {

@@ -52,8 +52,11 @@ public:
   /// an f32 vector of columns 4 place and the next three.
   mlir::Value sumsOf(mlir::ValueRange sums, int64_t columns, int64_t i, bool upper, int64_t pair);
 
-private:
+  /// Of elements in pairs at depths `place` and `place + 4`: for a left operand of tf32 rows `group` and `group + 8` at
+  /// the first depth, then at the second one.
   Operand operand(llvm::ArrayRef<mlir::Value> elements);
+
+private:
   mlir::Value bits(mlir::Value number);
 
   lower::Emitter &b;

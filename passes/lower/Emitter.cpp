@@ -252,14 +252,18 @@ void Emitter::pieces(Value count, int64_t cost, function_ref<void(Value, Value)>
 }
 
 void Emitter::rows(int64_t count, int64_t cost, Body body) {
-  if (onGpu())
-    return warpPerRow(index(count), body);
+  if (onGpu()) {
+    warpPerRow(index(count), body);
+    return;
+  }
   pieces(count, cost, [&](Value begin, Value end) { loop(begin, end, 1, body); });
 }
 
 void Emitter::rows(Value count, int64_t cost, Body body) {
-  if (onGpu())
-    return warpPerRow(count, body);
+  if (onGpu()) {
+    warpPerRow(count, body);
+    return;
+  }
   pieces(count, cost, [&](Value begin, Value end) { loop(begin, end, 1, body); });
 }
 

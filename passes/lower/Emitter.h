@@ -36,6 +36,10 @@ inline constexpr llvm::StringLiteral kParts = "tower.parts";
 /// Attribute of an scf.parallel, a number: those of one group touch different parts of what they have in common.
 inline constexpr llvm::StringLiteral kGroup = "tower.group";
 
+/// Unit attribute of an scf.parallel on a GPU: an iteration is a block of warps, which share memory that is a
+/// memref.alloca in it.
+inline constexpr llvm::StringLiteral kBlocks = "tower.blocks";
+
 /// What the code is for.
 enum class Machine { Cpu, Gpu };
 
@@ -150,6 +154,8 @@ public:
   VectorType like(VectorType type, mlir::Type element) { return VectorType::get(type.getShape(), element); }
 
   // ---- On a GPU alone: what lanes and warps do together (Warps.cpp) -------------------------------------------------
+  /// A block of warps for each of [0, count): their threads wait for each other at barriers.
+  void blocks(Value count, Body body);
   Value lane();
   /// Stores inside are the lanes' own.
   void inLanes(llvm::function_ref<void()> body);
@@ -168,7 +174,7 @@ private:
   // Warps.cpp: the same on a GPU.
   void syncWarp();
   void storeOnce(Value value, Value memory, ValueRange at);
-  void warpPerRow(Value count, Body body);
+  mlir::scf::ParallelOp warpPerRow(Value count, Body body);
   void lanesOf(Value from, Value to, VectorBody body);
   void lanePerElement(Value count, Body body);
   Value foldOnWarp(Value width, FoldBody body, bool maximum);

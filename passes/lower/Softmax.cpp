@@ -4,7 +4,7 @@
 //     E_u = m_u exp(s_u - r)       with a reference r for all, and m_u how often column u was drawn
 // then the coefficients with which queries and items are multiplied. Several pairs may share the row; each has its sum
 // Z_i = sum_u E_u, in which its own positive counts once where copies are left out.
-#include "passes/lower/Softmax.h"
+#include "passes/lower/FlashSoftmax.h"
 
 using namespace mlir;
 
@@ -128,16 +128,28 @@ private:
   Value corrected; ///< A_u at each pair's positive.
 };
 
+/// Memory for both gradients; that of the queries'.
+template <class Op> Value defineGradients(Lowering &b, Op op) {
+  Value dq = b.define(op.getQueryGradient());
+  b.define(op.getItemGradient());
+  b.setRowCount(op.getQueryGradient(), b.rowCount(op.getQuery()));
+  b.setRowCount(op.getItemGradient(), b.rowCount(op.getItem()));
+  return dq;
+}
+
+/// g / (W temperature)
+template <class Op> Value scaleOf(Lowering &b, Op op, Softmax &softmax) {
+  Value g = b.mul(b.scalar(b.memory(op.getGradient())), b.f32(1 / op.getTemperature().convertToFloat()));
+  return b.div(g, softmax.weightSum());
+}
+
 /// Makes queries' and items' gradients; `toExponentials` makes of each row of scores E, and of each of its pairs Z_i.
 template <class Op>
 void gradients(Lowering &b, Op op, Softmax &softmax, Value sums, function_ref<void(const ScoreRow &)> toExponentials) {
-  Value dq = b.define(op.getQueryGradient());
-  b.fill(b.define(op.getItemGradient()), 0);
-  b.setRowCount(op.getQueryGradient(), b.rowCount(op.getQuery()));
-  b.setRowCount(op.getItemGradient(), b.rowCount(op.getItem()));
+  Value dq = defineGradients(b, op);
+  b.fill(b.memory(op.getItemGradient()), 0);
   Value dx = b.rowsInUse(op.getItemGradient());
-  Value g = b.mul(b.scalar(b.memory(op.getGradient())), b.f32(1 / op.getTemperature().convertToFloat()));
-  Gradient gradient(softmax, b.div(g, softmax.weightSum()), sums);
+  Gradient gradient(softmax, scaleOf(b, op, softmax), sums);
   auto eachRow = [&](const ScoreRow &row) {
     toExponentials(row);
     gradient.of(row);
@@ -175,6 +187,12 @@ LogicalResult lower(Lowering &b, InBatchSoftmaxGradOp op) {
 
 LogicalResult lower(Lowering &b, InBatchSoftmaxWithGradOp op) {
   Softmax softmax(b, op);
+  if (isSwept(b, softmax.query)) {
+    Value loss = b.define(op.getLoss()), dq = defineGradients(b, op);
+    Value losses = sweepSoftmax(b, softmax, scaleOf(b, op, softmax), dq, b.memory(op.getItemGradient()));
+    b.store(b.div(b.total(losses), softmax.weightSum()), loss);
+    return success();
+  }
   Terms terms{b.allocateF32({softmax.numberOfPairs()}), Value(), b.allocateF32({softmax.numberOfPairs()})};
   Value loss = b.define(op.getLoss());
   gradients(b, op, softmax, terms.sums, [&](const ScoreRow &row) { lossOf(softmax, row, terms); });

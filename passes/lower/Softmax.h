@@ -26,16 +26,16 @@ public:
   Softmax(Lowering &b, Op op)
       : b(b), query(b.rowsInUse(op.getQuery())), item(b.rowsInUse(op.getItem())), ids(b.memory(op.getIds())),
         logQ(b.memory(op.getLogQ())), weights(b.memory(op.getWeights())), positives(b.memory(op.getPositives())),
-        counts(b.memory(op.getCounts())), mostRows(shapeOf(b.memory(op.getQuery()))[0]),
-        mostColumns(shapeOf(b.memory(op.getItem()))[0]), count(b.rowCount(op.getItem())),
-        numPairs(op.getQueryRows() ? shapeOf(b.memory(op.getQueryRows()))[0] : mostRows),
+        counts(b.memory(op.getCounts())), queryRows(b.memory(op.getQueryRows())),
+        mostRows(shapeOf(b.memory(op.getQuery()))[0]), mostColumns(shapeOf(b.memory(op.getItem()))[0]),
+        count(b.rowCount(op.getItem())), numPairs(queryRows ? shapeOf(queryRows)[0] : mostRows),
         inverseTemperature(1 / op.getTemperature().convertToFloat()) {
     if (op.getQueryIds())
       queryIds = padded(b.memory(op.getQueryIds()));
     if (counts)
       shift = shiftOfColumns();
-    if (op.getQueryRows())
-      pairs.emplace(b, b.memory(op.getQueryRows()), mostRows, b.rowCount(op.getQuery()));
+    if (queryRows)
+      pairs.emplace(b, queryRows, mostRows, b.rowCount(op.getQuery()));
   }
 
   int64_t numberOfPairs() const { return numPairs; }
@@ -125,6 +125,12 @@ public:
 
   Lowering &b;
   Value query, item;
+  Value ids, logQ, weights, queryIds, positives, counts, queryRows;
+  Value shift; ///< Null where columns do not count.
+  int64_t mostRows, mostColumns;
+  Value count;
+  int64_t numPairs;
+  double inverseTemperature;
 
 private:
   /// column, column + 1, ...
@@ -156,13 +162,7 @@ private:
     return result;
   }
 
-  Value ids, logQ, weights, queryIds, positives, counts;
-  Value shift; ///< Null where columns do not count.
-  int64_t mostRows, mostColumns;
-  Value count;
-  int64_t numPairs;
   std::optional<PairsOfRows> pairs; ///< Where several pairs share a row of queries.
-  double inverseTemperature;
 };
 
 } // namespace tower::lower

@@ -29,7 +29,7 @@ void Emitter::storeOnce(Value value, Value memory, ValueRange at) {
   syncWarp();
 }
 
-void Emitter::warpPerRow(Value count, Body body) {
+scf::ParallelOp Emitter::warpPerRow(Value count, Body body) {
   auto op = scf::ParallelOp::create(*this, ValueRange{index(0)}, ValueRange{count}, ValueRange{index(1)});
   if (auto most = bounds.find(count); most != bounds.end())
     op->setAttr(kAtMost, getI64IntegerAttr(most->second));
@@ -38,6 +38,13 @@ void Emitter::warpPerRow(Value count, Body body) {
   OpBuilder::InsertionGuard guard(*this);
   setInsertionPointToStart(op.getBody());
   body(op.getInductionVars()[0]);
+  return op;
+}
+
+void Emitter::blocks(Value count, Body body) {
+  bool outside = std::exchange(alongLanes, true);
+  warpPerRow(count, body)->setAttr(kBlocks, getUnitAttr());
+  alongLanes = outside;
 }
 
 void Emitter::lanesOf(Value from, Value to, VectorBody body) {

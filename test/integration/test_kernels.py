@@ -47,8 +47,8 @@ def report(text):
 
 class Kernels(Case):
     def test_ptx(self):
-        for name in SPECS:
-            with self.subTest(name), open(built(name, 'ptx')) as file:
+        for spec_name in SPECS:
+            with self.subTest(spec_name), open(built(spec_name, 'ptx')) as file:
                 text = file.read()
                 self.assertIn('.visible .entry train_step_', text)
                 # All in registers; nothing called that nobody defines.
@@ -64,10 +64,14 @@ class Kernels(Case):
                     if 'mma.sync' in body:
                         self.assertIn('cp.async.c', body, name)
                         self.assertIn('cp.async.wait_group', body, name)
-                for used in ('mma.sync.aligned.m16n8k8.row.col.f32.tf32',
-                             'cp.async.cg.shared.global', 'ld.shared.v2.b32',
-                             'ld.global.v4.b32', 'st.global.v4.b32'):
-                    self.assertIn(used, text)
+                wide = {'mma.sync.aligned.m16n8k8.row.col.f32.tf32',
+                        'cp.async.cg.shared.global', 'ld.shared.v2.b32',
+                        'ld.global.v4.b32', 'st.global.v4.b32'}
+                missing = {used for used in wide if used not in text}
+                # Rows of 3, 5 and 10 numbers have no part of 16 bytes.
+                narrow = {'cp.async.cg.shared.global', 'st.global.v4.b32'}
+                self.assertLessEqual(
+                    missing, narrow if spec_name == 'numbers' else set())
 
     @unittest.skipUnless(PTXAS, 'no CUDA toolkit here: kernels not assembled')
     def test_assembled(self):

@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// One sweep over the columns finds for each row of queries
+//     r = max_u s_u     E_u = m_u exp(s_u - r)     Z = sum_u E_u     O = sum_u E_u x_u
+// in one go: what was summed so far is multiplied by exp(r_before - r) where r grows. m_u is how often the column was
+// drawn; but where copies of positives are left out, m_u = 1 for the positives of the row's pairs. Then each pair has a
+// few numbers (p = pos(i), c_p its count; in sums over j each p once):
+//     Z_i = Z + sum_{j: pos(j) != p} (c_pos(j) - 1) E_pos(j)     what copies of the others add
+//     f_i = scale w_i / Z_i     F = sum_i f_i
+//     C_i = (c_p - 1) E_p sum_{j: pos(j) != p} f_j - scale w_i   (the first term for one pair of each p)
+//     dq  = F O + sum_i C_i x_p
+// Nothing is subtracted from Z. A second sweep makes the scores again with queries and items in each other's place:
+//     dx_u = sum_rows F E_u q + sum_{i: pos(i) = u} C_i q_i
+#include "passes/lower/FlashSoftmax.h"
+#include "passes/lower/ScoreTiles.h"
+
+using namespace mlir;
+
+namespace tower::lower {
+namespace {
+
+class Flash {
+public:
+  Flash(Lowering &b, Softmax &softmax, Value scale, Value dq, Value dx)
+      : b(b), softmax(softmax), scale(scale), dq(dq), dx(dx), rowCount(b.extent(softmax.query, 0)),
+        width(shapeOf(softmax.query)[1]), highest(numbers(softmax.mostRows)), sums(numbers(softmax.mostRows)),
+        factors(numbers(softmax.mostRows)), losses(numbers(softmax.numPairs)), once(numbers(softmax.numPairs)),
+        copies(numbers(softmax.numPairs)), ofPairs(numbers(softmax.numPairs)), corrections(numbers(softmax.numPairs)) {
+    if (softmax.positives)
+      pairsOfColumns.emplace(b, softmax.positives, softmax.mostColumns, softmax.count);
+  }
+
+  Value run() {
+    overColumns();
+    b.rows(rowCount, 4 * width, [&](Value row) { finishRow(row); });
+    overRows();
+    b.rows(softmax.count, width, [&](Value column) { finishColumn(column); });
+    return losses;
+  }
+
+private:
+  Value numbers(int64_t count) { return b.allocateF32({count}); }
+  Value inside(Value i, Value count) { return b.compare(arith::CmpIPredicate::slt, i, count); }
+  Value negative(Value x) { return b.sub(b.f32(0), x); }
+
+  /// What is added to a column's score, by its count and where it counts once; null for nothing.
+  struct Shift {
+    Value all, once;
+  };
+  Shift shiftOf(Value column) {
+    Value logQ = softmax.logQ ? negative(b.load(softmax.logQ, column)) : Value();
+    if (!softmax.shift)
+      return {logQ, Value()};
+    Value alone = logQ ? logQ : b.f32(0);
+    return {b.load(softmax.shift, column), softmax.leavesOutCopies() ? alone : Value()};
+  }
+
+  /// The ids by which columns are left out of rows.
+  Values idsOf(Value number) {
+    Values ids;
+    for (Value all : {softmax.ids, softmax.queryIds})
+      if (all && !softmax.shift)
+        ids.push_back(b.load(all, number));
+    return ids;
+  }
+
+  /// The logit of a row and a column, given the ids of both and the column's shift; -infinity where it does not count.
+  Value logit(Value score, Value row, ValueRange idsOfRow, Value column, ValueRange idsOfColumn, Value shift,
+              Value isThere) {
+    Value inverse = b.f32(softmax.inverseTemperature);
+    score = shift ? Value(math::FmaOp::create(b, score, inverse, shift)) : b.mul(score, inverse);
+    Value leftOut;
+    for (auto [mine, other] : llvm::zip(idsOfRow, idsOfColumn)) {
+      Value same = b.compare(arith::CmpIPredicate::eq, mine, other);
+      leftOut = leftOut ? Value(arith::OrIOp::create(b, leftOut, same)) : same;
+    }
+    Value none = b.f32(-std::numeric_limits<float>::infinity());
+    if (leftOut)
+      score = b.select(
+          arith::AndIOp::create(b, leftOut, b.compare(arith::CmpIPredicate::ne, b.toI32(row), b.toI32(column))), none,
+          score);
+    return b.select(isThere, score, none);
+  }
+
+  /// exp(x) for x <= 0, where a row's sum is at least 1: absolutely to 3e-7, in half of the operations that all x would
+  /// need. 2^k 2^f with a polynomial for 2^f, |f| <= 1/2, and 2^k made in the exponent's bits. 2^-126 for all below.
+  Value power(Value x) {
+    constexpr double log2e = 1.4426950408889634, toNearest = 12582912; // 1.5 * 2^23: its sums are whole numbers
+    constexpr double coefficients[] = {0.001327647129, 0.009675540961, 0.05550713092, 0.2402212024, 0.693146944, 1};
+    Value t = b.max(b.mul(x, b.f32(log2e)), b.f32(-126)), shifted = b.add(t, b.f32(toNearest));
+    Value f = b.sub(t, b.sub(shifted, b.f32(toNearest))), y = b.f32(coefficients[0]);
+    for (double coefficient : llvm::drop_begin(coefficients))
+      y = math::FmaOp::create(b, y, f, b.f32(coefficient));
+    auto bits = [&](Value number) -> Value { return arith::BitcastOp::create(b, b.getI32Type(), number); };
+    Value exponent = arith::ShLIOp::create(b, bits(shifted), b.integer(23, 32));
+    return arith::BitcastOp::create(b, b.getF32Type(), b.add(bits(y), exponent));
+  }
+
+  /// `bits` and the one of `column` in a tile, if it is there.
+  Value withBit(Value bits, Value column, Value first) {
+    Value at = b.toI32(b.sub(column, first)), zero = b.integer(0, 32);
+    Value isThere = b.compare(arith::CmpIPredicate::ult, at, b.integer(kTileColumns, 32));
+    Value bit = arith::ShLIOp::create(b, b.integer(1, 32), b.select(isThere, at, zero));
+    return arith::OrIOp::create(b, bits, b.select(isThere, bit, zero));
+  }
+  Value hasBit(Value bits, Value column, Value first) {
+    Value shifted = arith::ShRUIOp::create(b, bits, b.toI32(b.sub(column, first)));
+    return arith::TruncIOp::create(b, b.getI1Type(), shifted);
+  }
+
+  void overColumns();
+  void overRows();
+  void finishRow(Value row);
+  void finishColumn(Value column);
+  void countCopies(Value row);
+  Value rowOf(Value pair) { return softmax.queryRows ? b.toIndex(b.load(softmax.queryRows, pair)) : pair; }
+  Value weightOf(Value pair) {
+    Value weight = softmax.weight(pair);
+    return weight ? b.mul(scale, weight) : scale;
+  }
+  /// The sum of `numbers` over the row's pairs with another positive than this.
+  Value sumOfOthers(Value row, Value positive, Value numbers) {
+    return softmax.forPairs(row, b.f32(0), [&](Value other, ValueRange before) -> Values {
+      Value same = b.compare(arith::CmpIPredicate::eq, softmax.positive(other), positive);
+      return {b.add(before[0], b.select(same, b.f32(0), b.load(numbers, other)))};
+    })[0];
+  }
+
+  Lowering &b;
+  Softmax &softmax;
+  Value scale, dq, dx, rowCount;
+  int64_t width;
+  Value highest, sums, factors;                     ///< Of rows: r, Z, F.
+  Value losses, once, copies, ofPairs, corrections; ///< Of pairs: terms, E_p, (c_p - 1) E_p, f_i, C_i.
+  std::optional<PairsOfRows> pairsOfColumns;        ///< Where a pair's positive is not the column of its number.
+};
+
+void Flash::overColumns() {
+  ScoreSweep sweep(b, softmax.query, rowCount, softmax.mostRows, softmax.item, softmax.count);
+  Value last = b.sub(softmax.count, b.index(1));
+  Values rows;
+  SmallVector<Values, 2> ids;
+  sweep.initial = [&](ValueRange numbers) -> Values {
+    rows = Values(numbers);
+    ids = {idsOf(rows[0]), idsOf(rows[1])};
+    // Far below every score, and a number: the difference of two infinities is none.
+    Value low = b.f32(-1e30);
+    return {low, low, b.f32(0), b.f32(0)};
+  };
+  sweep.tile = [&](const ScoreTile &tile, ValueRange states) -> ScoreSweep::Step {
+    Values bits, logits = tile.scores, highs(states.take_front(2));
+    if (softmax.leavesOutCopies())
+      for (Value row : rows)
+        bits.push_back(softmax.forPairs(row, b.integer(0, 32), [&](Value pair, ValueRange before) -> Values {
+          return {withBit(before[0], softmax.positive(pair), tile.first)};
+        })[0]);
+    Values tileHighs(2, b.f32(-std::numeric_limits<float>::infinity()));
+    for (int64_t c = 0; c < ScoreTile::kColumnsOfLane; ++c) {
+      Value number = tile.columns[c], column = b.min(number, last), isThere = inside(number, softmax.count);
+      Shift shift = shiftOf(column);
+      Values idsOfColumn = idsOf(column);
+      for (int64_t r = 0; r < 2; ++r) {
+        Value &s = logits[ScoreTile::at(r, c)];
+        Value added = bits.empty() ? shift.all : b.select(hasBit(bits[r], number, tile.first), shift.once, shift.all);
+        s = logit(s, rows[r], ids[r], column, idsOfColumn, added, isThere);
+        tileHighs[r] = b.max(s, tileHighs[r]);
+      }
+    }
+    Values scales, sumsAfter;
+    for (int64_t r = 0; r < 2; ++r) {
+      highs[r] = b.max(sweep.acrossRow(tileHighs[r], /*maximum=*/true), highs[r]);
+      scales.push_back(power(b.sub(states[r], highs[r])));
+      Value sum = b.f32(0);
+      for (int64_t c = 0; c < ScoreTile::kColumnsOfLane; ++c) {
+        Value &s = logits[ScoreTile::at(r, c)];
+        s = power(b.sub(s, highs[r]));
+        sum = b.add(sum, s);
+      }
+      sumsAfter.push_back(b.fma(states[2 + r], scales[r], sweep.acrossRow(sum, /*maximum=*/false)));
+    }
+    return {logits, {highs[0], highs[1], sumsAfter[0], sumsAfter[1]}, scales};
+  };
+  sweep.finish = [&](int64_t r, Value row, ValueRange states) {
+    b.store(states[r], highest, row);
+    b.store(states[2 + r], sums, row);
+  };
+  sweep.run(dq);
+}
+
+void Flash::overRows() {
+  ScoreSweep sweep(b, softmax.item, softmax.count, softmax.mostColumns, softmax.query, rowCount);
+  Value last = b.sub(rowCount, b.index(1));
+  Values columns;
+  SmallVector<Values, 2> ids;
+  SmallVector<Shift, 2> shifts;
+  sweep.initial = [&](ValueRange numbers) -> Values {
+    columns = Values(numbers);
+    ids = {idsOf(columns[0]), idsOf(columns[1])};
+    shifts = {shiftOf(columns[0]), shiftOf(columns[1])};
+    return {};
+  };
+  sweep.tile = [&](const ScoreTile &tile, ValueRange) -> ScoreSweep::Step {
+    Values bits, logits = tile.scores;
+    if (softmax.leavesOutCopies())
+      for (Value column : columns)
+        bits.push_back(pairsOfColumns->of(column, b.integer(0, 32), [&](Value pair, ValueRange before) -> Values {
+          return {withBit(before[0], rowOf(pair), tile.first)};
+        })[0]);
+    for (int64_t c = 0; c < ScoreTile::kColumnsOfLane; ++c) {
+      Value number = tile.columns[c], row = b.min(number, last), isThere = inside(number, rowCount);
+      Values idsOfRow = idsOf(row);
+      Value high = b.load(highest, row), factor = b.load(factors, row);
+      for (int64_t u = 0; u < 2; ++u) {
+        Value &s = logits[ScoreTile::at(u, c)];
+        Value added = shifts[u].all;
+        if (!bits.empty())
+          added = b.select(hasBit(bits[u], number, tile.first), shifts[u].once, added);
+        s = logit(s, row, idsOfRow, columns[u], ids[u], added, isThere);
+        s = b.mul(power(b.sub(s, high)), factor);
+      }
+    }
+    return {logits, {}, {}};
+  };
+  sweep.run(dx);
+}
+
+/// (c_p - 1) E_p, for the first pair of each positive.
+void Flash::countCopies(Value row) {
+  softmax.forPairs(row, [&](Value pair) {
+    Value positive = softmax.positive(pair);
+    Value before = softmax.forPairs(row, b.integer(0, 32), [&](Value other, ValueRange found) -> Values {
+      Value earlier = arith::AndIOp::create(b, b.compare(arith::CmpIPredicate::slt, other, pair),
+                                            b.compare(arith::CmpIPredicate::eq, softmax.positive(other), positive));
+      return {b.select(earlier, b.integer(1, 32), found[0])};
+    })[0];
+    Value more = b.mul(b.sub(softmax.timesDrawn(positive), b.f32(1)), b.load(once, pair));
+    b.store(b.select(b.compare(arith::CmpIPredicate::eq, before, b.integer(0, 32)), more, b.f32(0)), copies, pair);
+  });
+}
+
+void Flash::finishRow(Value row) {
+  Value high = b.load(highest, row), sum = b.load(sums, row);
+  softmax.forPairs(row, [&](Value pair) {
+    Value positive = softmax.positive(pair);
+    Value score = b.fold(width, [&](Value column, VectorType type) {
+      return b.mul(b.loadVector(type, softmax.query, {row, column}),
+                   b.loadVector(type, softmax.item, {positive, column}));
+    });
+    score = b.mul(score, b.f32(softmax.inverseTemperature));
+    if (softmax.logQ)
+      score = b.sub(score, b.load(softmax.logQ, positive));
+    b.store(score, losses, pair);
+    b.store(math::ExpOp::create(b, b.sub(score, high)), once, pair);
+  });
+  bool othersHaveCopies = softmax.leavesOutCopies() && !softmax.hasOnePairPerRow();
+  if (othersHaveCopies)
+    countCopies(row);
+  Value all = softmax.forPairs(row, b.f32(0), [&](Value pair, ValueRange before) -> Values {
+    Value ofPair = othersHaveCopies ? b.add(sum, sumOfOthers(row, softmax.positive(pair), copies)) : sum;
+    Value term = b.sub(b.add(high, math::LogOp::create(b, ofPair)), b.load(losses, pair));
+    Value weight = softmax.weight(pair), f = b.div(weightOf(pair), ofPair);
+    b.store(weight ? b.mul(term, weight) : term, losses, pair);
+    b.store(f, ofPairs, pair);
+    return {b.add(before[0], f)};
+  })[0];
+  b.store(all, factors, row);
+  softmax.forPairs(row, [&](Value pair) {
+    Value correction = negative(weightOf(pair));
+    if (othersHaveCopies)
+      correction = b.fma(b.load(copies, pair), sumOfOthers(row, softmax.positive(pair), ofPairs), correction);
+    b.store(correction, corrections, pair);
+  });
+  b.vectors(width, [&](Value column, VectorType type) {
+    Value start = b.mul(b.loadVector(type, dq, {row, column}), b.broadcast(all, type));
+    Value x = softmax.forPairs(row, start, [&](Value pair, ValueRange before) -> Values {
+      Value item = b.loadVector(type, softmax.item, {softmax.positive(pair), column});
+      return {b.fma(b.broadcast(b.load(corrections, pair), type), item, before[0])};
+    })[0];
+    b.store(x, dq, {row, column});
+  });
+}
+
+void Flash::finishColumn(Value u) {
+  auto add = [&](Value pair, ValueRange at, VectorType type, Value to) {
+    Value q = b.loadVector(type, softmax.query, {rowOf(pair), at[1]});
+    return b.fma(b.broadcast(b.load(corrections, pair), type), q, to);
+  };
+  auto all = [&] {
+    b.vectors(width, [&](Value column, VectorType type) {
+      Values at{u, column};
+      Value x = b.loadVector(type, dx, at);
+      if (pairsOfColumns)
+        x = pairsOfColumns->of(
+            u, x, [&](Value pair, ValueRange before) -> Values { return {add(pair, at, type, before[0])}; })[0];
+      else
+        x = add(u, at, type, x);
+      b.store(x, dx, at);
+    });
+  };
+  pairsOfColumns ? all() : b.ifThen(inside(u, b.index(softmax.numPairs)), all);
+}
+
+} // namespace
+
+bool isSwept(Lowering &b, Value query) { return b.onGpu() && shapeOf(query)[1] <= kMostSweptWidth; }
+
+Value sweepSoftmax(Lowering &b, Softmax &softmax, Value scale, Value dq, Value dx) {
+  return Flash(b, softmax, scale, dq, dx).run();
+}
+
+} // namespace tower::lower
