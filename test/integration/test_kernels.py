@@ -73,6 +73,17 @@ class Kernels(Case):
                 self.assertLessEqual(
                     missing, narrow if spec_name == 'numbers' else set())
 
+    def test_memory_grows_with_the_batch_alone(self):
+        """A square of it would be 16 times as much."""
+        def planned(batch):
+            done = self.succeeds(TOWERC, spec('two_ssl'), '--data',
+                                 data('two_ssl'), '--set',
+                                 f'training.batch={batch}', '--emit=gpu',
+                                 '--print-plan', '-o', self.path('kernels'))
+            return int(re.search(r'train_step: peak (\d+) bytes',
+                                 done.stdout + done.stderr).group(1))
+        self.assertLess(planned(240), 4 * planned(60))
+
     @unittest.skipUnless(PTXAS, 'no CUDA toolkit here: kernels not assembled')
     def test_assembled(self):
         allowed = limits()
