@@ -87,7 +87,7 @@ private:
   Value power(Value x) {
     constexpr double log2e = 1.4426950408889634, toNearest = 12582912; // 1.5 * 2^23: its sums are whole numbers
     constexpr double coefficients[] = {0.001327647129, 0.009675540961, 0.05550713092, 0.2402212024, 0.693146944, 1};
-    Value t = b.max(b.mul(x, b.f32(log2e)), b.f32(-126)), shifted = b.add(t, b.f32(toNearest));
+    Value t = b.max(b.f32(-126), b.mul(x, b.f32(log2e))), shifted = b.add(t, b.f32(toNearest)); // NaN stays NaN
     Value f = b.sub(t, b.sub(shifted, b.f32(toNearest))), y = b.f32(coefficients[0]);
     for (double coefficient : llvm::drop_begin(coefficients))
       y = math::FmaOp::create(b, y, f, b.f32(coefficient));
