@@ -152,39 +152,25 @@ void Product::addDepths(TensorCores &cores, const Panel &ofA, const Panel &ofB, 
 
 Values Product::sumTile(SharedTile &ofA, SharedTile &ofB, Value firstRow, Value firstColumn) {
   TensorCores cores(b, bf16);
-  Value zero = b.index(0), half = b.index(ofA.floats() + ofB.floats()), startOfB = b.index(ofA.floats());
+  Value startOfB = b.index(ofA.floats());
   auto copy = [&](Value depth, Value start) {
     ofA.copy(firstRow, depth, shared, start, thread, kThreads);
     ofB.copy(firstColumn, depth, shared, b.add(start, startOfB), thread, kThreads);
-    NVVM::CpAsyncCommitGroupOp::create(b);
   };
   Value someAreMine = both(inside(b.add(firstRow, warpRow), m), inside(b.add(firstColumn, warpColumn), n));
-  Values carried(rowTiles * columnTiles * 4, b.f32(0));
-  carried.push_back(zero);
-  copy(zero, zero);
-  carried = b.loop(zero, k, kTileDepth, carried, [&](Value depth, ValueRange before) -> Values {
-    Value start = before.back(), other = b.sub(half, start), next = b.add(depth, b.index(kTileDepth));
-    // All have what was copied, and nobody reads the other half any more.
-    waitForCopies(b);
-    gpu::BarrierOp::create(b);
-    b.ifThen(inside(next, k), [&] { copy(next, other); });
-    Values sums(before.drop_back());
-    sums = b.choose(
-        someAreMine, ValueRange(sums).getTypes(),
-        [&]() -> Values {
-          Values after(sums);
-          addDepths(cores, ofA.panel(shared, start), ofB.panel(shared, b.add(start, startOfB)), after);
-          return after;
-        },
-        [&]() -> Values { return sums; });
-    sums.push_back(other);
-    return sums;
-  });
-  // Of a product without depth; and the next tile overwrites what others still read.
-  waitForCopies(b);
-  gpu::BarrierOp::create(b);
-  carried.pop_back();
-  return carried;
+  Values none(rowTiles * columnTiles * 4, b.f32(0));
+  return inTwoHalves(
+      b, k, kTileDepth, ofA.floats() + ofB.floats(), none, copy, [&](Value, Value start, ValueRange before) -> Values {
+        Values sums(before);
+        return b.choose(
+            someAreMine, before.getTypes(),
+            [&]() -> Values {
+              Values after(sums);
+              addDepths(cores, ofA.panel(shared, start), ofB.panel(shared, b.add(start, startOfB)), after);
+              return after;
+            },
+            [&]() -> Values { return sums; });
+      });
 }
 
 void Product::onBlocks(gpu::GPUFuncOp kernel) {

@@ -50,6 +50,35 @@ void SharedTile::copy(Value row, Value at, Value shared, Value start, Value thre
   }
 }
 
-void waitForCopies(lower::Emitter &b) { NVVM::CpAsyncWaitGroupOp::create(b, b.getI32IntegerAttr(0)); }
+/// What copies of this thread began is in shared memory, for this thread; the block's barrier makes it so for all.
+static void waitForCopies(lower::Emitter &b) { NVVM::CpAsyncWaitGroupOp::create(b, b.getI32IntegerAttr(0)); }
+
+lower::Values inTwoHalves(lower::Emitter &b, Value end, int64_t step, int64_t half, ValueRange carried,
+                          function_ref<void(Value, Value)> copy,
+                          function_ref<lower::Values(Value, Value, ValueRange)> body) {
+  Value zero = b.index(0), halves = b.index(half);
+  auto begin = [&](Value at, Value start) {
+    copy(at, start);
+    NVVM::CpAsyncCommitGroupOp::create(b);
+  };
+  lower::Values state(carried);
+  state.push_back(zero);
+  begin(zero, zero);
+  state = b.loop(zero, end, step, state, [&](Value at, ValueRange before) -> lower::Values {
+    Value start = before.back(), other = b.sub(halves, start), next = b.add(at, b.index(step));
+    // All have what was copied, and nobody reads the other half any more.
+    waitForCopies(b);
+    gpu::BarrierOp::create(b);
+    b.ifThen(b.compare(arith::CmpIPredicate::slt, next, end), [&] { begin(next, other); });
+    lower::Values after = body(at, start, before.drop_back());
+    after.push_back(other);
+    return after;
+  });
+  // Of nothing to pass by; and what comes next is copied where others still read.
+  waitForCopies(b);
+  gpu::BarrierOp::create(b);
+  state.pop_back();
+  return state;
+}
 
 } // namespace tower

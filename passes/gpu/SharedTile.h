@@ -43,8 +43,13 @@ private:
   mlir::Value mostRows, mostDepth;
 };
 
-/// What copies of this thread began is in shared memory, for this thread; the block's barrier makes it so for all.
-void waitForCopies(lower::Emitter &b);
+/// Passes by in two halves of shared memory, `step` of [0, end) at a time: while `body` has one part, the next one is
+/// on its way. `copy` begins to copy the part that begins at `at` to `start`; `half` is what it takes. `body` gets what
+/// is carried from part to part and returns it. All threads of the block come here together, and in the end none reads
+/// any more.
+lower::Values inTwoHalves(lower::Emitter &b, mlir::Value end, int64_t step, int64_t half, mlir::ValueRange carried,
+                          llvm::function_ref<void(mlir::Value at, mlir::Value start)> copy,
+                          llvm::function_ref<lower::Values(mlir::Value at, mlir::Value start, mlir::ValueRange)> body);
 
 } // namespace tower
 

@@ -2,7 +2,6 @@
 
 #include "passes/lower/ScoreTiles.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
-#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "passes/gpu/Alignment.h"
 #include "passes/gpu/Kernels.h"
 #include "passes/gpu/SharedTile.h"
@@ -129,46 +128,32 @@ void ScoreSweep::run(Value sumsTo) {
     Values fragments = loadRows(numbers), states = initial(numbers);
     int64_t numStates = states.size();
 
-    Value zero = b.index(0), half = b.index(passing.floats());
-    auto copy = [&](Value at, Value start) {
-      passing.copy(at, zero, shared, start, thread, kWarps * kWarp);
-      NVVM::CpAsyncCommitGroupOp::create(b);
-    };
+    auto copy = [&](Value at, Value start) { passing.copy(at, b.index(0), shared, start, thread, kWarps * kWarp); };
     Values carried = states;
     carried.append(4 * steps, b.f32(0));
-    carried.push_back(zero);
-    copy(zero, zero);
-    carried = b.loop(zero, columnCount, kTileColumns, carried, [&](Value at, ValueRange before) -> Values {
-      Value start = before.back(), other = b.sub(half, start), next = b.add(at, b.index(kTileColumns));
-      // All have what was copied, and nobody reads the other half any more.
-      waitForCopies(b);
-      gpu::BarrierOp::create(b);
-      b.ifThen(b.compare(arith::CmpIPredicate::slt, next, columnCount), [&] { copy(next, other); });
+    auto pass = [&](Value at, Value start, ValueRange before) -> Values {
       Panel panel = passing.panel(shared, start);
       ScoreTile scores{at, {}, Values(kTileColumns / 2, b.f32(0))};
       for (int64_t c = 0; c < ScoreTile::kColumnsOfLane; ++c)
         scores.columns.push_back(b.add(at, b.add(b.mul(cores->place(), b.index(2)), b.index(c / 2 * 8 + c % 2))));
       score(panel, fragments, scores.scores);
       Step step = tile(scores, before.take_front(numStates));
-      Values sums(before.drop_front(numStates).drop_back());
+      Values sums(before.drop_front(numStates));
       if (!step.scales.empty())
         for (size_t i = 0; i < sums.size(); ++i)
           sums[i] = b.mul(sums[i], step.scales[i % 4 / 2]);
       sum(panel, step.factors, sums);
       Values after = step.states;
       after.append(sums);
-      after.push_back(other);
       return after;
-    });
-    // The next block's copies come where others still read.
-    waitForCopies(b);
-    gpu::BarrierOp::create(b);
-    ValueRange sums = ValueRange(carried).drop_front(numStates).drop_back();
+    };
+    carried = inTwoHalves(b, columnCount, kTileColumns, passing.floats(), carried, copy, pass);
+    ValueRange sums = ValueRange(carried).drop_front(numStates);
     for (int64_t which = 0; which < 2; ++which)
       b.ifThen(b.compare(arith::CmpIPredicate::slt, all[which], rowCount), [&] {
         storeRow(sumsTo, all[which], which, sums);
         if (finish)
-          b.ifThen(b.compare(arith::CmpIPredicate::eq, cores->place(), zero),
+          b.ifThen(b.compare(arith::CmpIPredicate::eq, cores->place(), b.index(0)),
                    [&] { finish(which, all[which], ValueRange(carried).take_front(numStates)); });
       });
   });
