@@ -114,10 +114,7 @@ private:
   void finishColumn(Value column);
   void countCopies(Value row);
   Value rowOf(Value pair) { return softmax.queryRows ? b.toIndex(b.load(softmax.queryRows, pair)) : pair; }
-  Value weightOf(Value pair) {
-    Value weight = softmax.weight(pair);
-    return weight ? b.mul(scale, weight) : scale;
-  }
+  Value weightOf(Value pair) { return softmax.scaledWeight(scale, pair); }
   /// The sum of `numbers` over the row's pairs with another positive than this.
   Value sumOfOthers(Value row, Value positive, Value numbers) {
     return softmax.forPairs(row, b.f32(0), [&](Value other, ValueRange before) -> Values {

@@ -80,7 +80,7 @@ public:
   /// `sums` has Z_i and is overwritten by f_i.
   Gradient(Softmax &softmax, Value scale, Value sums) : softmax(softmax), b(softmax.b), scale(scale), sums(sums) {
     if (softmax.leavesOutCopies())
-      corrected = softmax.b.allocateF32({softmax.numberOfPairs()});
+      corrected = softmax.b.allocateF32({softmax.numPairs});
   }
 
   void of(const ScoreRow &row) {
@@ -102,11 +102,7 @@ public:
   }
 
 private:
-  /// scale w_i
-  Value weightOf(Value pair) {
-    Value weight = softmax.weight(pair);
-    return weight ? b.mul(scale, weight) : scale;
-  }
+  Value weightOf(Value pair) { return softmax.scaledWeight(scale, pair); }
 
   /// A_u of a pair's positive.
   Value atPositive(const ScoreRow &row, Value pair) {
@@ -165,7 +161,7 @@ void gradients(Lowering &b, Op op, Softmax &softmax, Value sums, function_ref<vo
 
 LogicalResult lower(Lowering &b, InBatchSoftmaxOp op) {
   Softmax softmax(b, op);
-  Terms terms{b.allocateF32({softmax.numberOfPairs()}), b.define(op.getLse()), Value()};
+  Terms terms{b.allocateF32({softmax.numPairs}), b.define(op.getLse()), Value()};
   Value loss = b.define(op.getLoss());
   softmax.forBlocks([&](const ScoreRow &row) { lossOf(softmax, row, terms); }, [](const Block &) {});
   b.store(b.div(b.total(terms.losses), softmax.weightSum()), loss);
@@ -174,7 +170,7 @@ LogicalResult lower(Lowering &b, InBatchSoftmaxOp op) {
 
 LogicalResult lower(Lowering &b, InBatchSoftmaxGradOp op) {
   Softmax softmax(b, op);
-  Value lse = b.memory(op.getLse()), sums = b.allocateF32({softmax.numberOfPairs()});
+  Value lse = b.memory(op.getLse()), sums = b.allocateF32({softmax.numPairs});
   gradients(b, op, softmax, sums, [&](const ScoreRow &row) {
     Value reference = b.load(lse, softmax.firstPair(row.row));
     logits(softmax, row);
@@ -193,7 +189,7 @@ LogicalResult lower(Lowering &b, InBatchSoftmaxWithGradOp op) {
     b.store(b.div(b.total(losses), softmax.weightSum()), loss);
     return success();
   }
-  Terms terms{b.allocateF32({softmax.numberOfPairs()}), Value(), b.allocateF32({softmax.numberOfPairs()})};
+  Terms terms{b.allocateF32({softmax.numPairs}), Value(), b.allocateF32({softmax.numPairs})};
   Value loss = b.define(op.getLoss());
   gradients(b, op, softmax, terms.sums, [&](const ScoreRow &row) { lossOf(softmax, row, terms); });
   b.store(b.div(b.total(terms.losses), softmax.weightSum()), loss);

@@ -38,8 +38,6 @@ public:
       pairs.emplace(b, queryRows, mostRows, b.rowCount(op.getQuery()));
   }
 
-  int64_t numberOfPairs() const { return numPairs; }
-
   /// For each block of queries: `eachRow` of its scores, in any order, then `product` with what has become of them.
   void forBlocks(llvm::function_ref<void(const ScoreRow &)> eachRow, llvm::function_ref<void(const Block &)> product) {
     lower::forBlocks(b, query, mostRows, item, mostColumns, [&](const Block &block) {
@@ -121,6 +119,8 @@ public:
   Value timesDrawn(Value column) { return mlir::arith::SIToFPOp::create(b, b.getF32Type(), b.load(counts, column)); }
 
   Value weight(Value row) { return weights ? b.load(weights, row) : Value(); }
+  /// scale w_i
+  Value scaledWeight(Value scale, Value pair) { return weights ? b.mul(scale, b.load(weights, pair)) : scale; }
   Value weightSum() { return weights ? b.total(weights) : b.f32(static_cast<double>(numPairs)); }
 
   Lowering &b;
