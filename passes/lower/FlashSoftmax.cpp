@@ -13,6 +13,7 @@
 //     dx_u = sum_rows F E_u q + sum_{i: pos(i) = u} C_i q_i
 #include "passes/lower/FlashSoftmax.h"
 #include "passes/lower/ScoreTiles.h"
+#include "passes/lower/SweptPairs.h"
 
 using namespace mlir;
 
@@ -22,33 +23,28 @@ namespace {
 class Flash {
 public:
   Flash(Lowering &b, Softmax &softmax, Value scale, Value dq, Value dx)
-      : b(b), softmax(softmax), scale(scale), dq(dq), dx(dx), rowCount(b.extent(softmax.query, 0)),
-        width(shapeOf(softmax.query)[1]), highest(numbers(softmax.mostRows)), sums(numbers(softmax.mostRows)),
-        factors(numbers(softmax.mostRows)), losses(numbers(softmax.numPairs)), once(numbers(softmax.numPairs)),
-        copies(numbers(softmax.numPairs)), ofPairs(numbers(softmax.numPairs)), corrections(numbers(softmax.numPairs)) {
-    if (softmax.positives)
-      pairsOfColumns.emplace(b, softmax.positives, softmax.mostColumns, softmax.count);
-  }
+      : b(b), softmax(softmax), pairs(b, softmax, scale), dq(dq), dx(dx), rowCount(b.extent(softmax.query, 0)),
+        highest(b.allocateF32({softmax.mostRows})), sums(b.allocateF32({softmax.mostRows})),
+        factors(b.allocateF32({softmax.mostRows})) {}
 
   Value run() {
+    int64_t width = shapeOf(softmax.query)[1];
     overColumns();
-    b.rows(rowCount, 4 * width, [&](Value row) { finishRow(row); });
+    b.rows(rowCount, 4 * width, [&](Value row) { pairs.finishRow(row, highest, sums, factors, dq); });
     overRows();
-    b.rows(softmax.count, width, [&](Value column) { finishColumn(column); });
-    return losses;
+    b.rows(softmax.count, width, [&](Value column) { pairs.finishColumn(column, dx); });
+    return pairs.losses;
   }
 
 private:
-  Value numbers(int64_t count) { return b.allocateF32({count}); }
   Value inside(Value i, Value count) { return b.compare(arith::CmpIPredicate::slt, i, count); }
-  Value negative(Value x) { return b.sub(b.f32(0), x); }
 
   /// What is added to a column's score, by its count and where it counts once; null for nothing.
   struct Shift {
     Value all, once;
   };
   Shift shiftOf(Value column) {
-    Value logQ = softmax.logQ ? negative(b.load(softmax.logQ, column)) : Value();
+    Value logQ = softmax.logQ ? b.sub(b.f32(0), b.load(softmax.logQ, column)) : Value();
     if (!softmax.shift)
       return {logQ, Value()};
     Value alone = logQ ? logQ : b.f32(0);
@@ -110,26 +106,12 @@ private:
 
   void overColumns();
   void overRows();
-  void finishRow(Value row);
-  void finishColumn(Value column);
-  void countCopies(Value row);
-  Value rowOf(Value pair) { return softmax.queryRows ? b.toIndex(b.load(softmax.queryRows, pair)) : pair; }
-  Value weightOf(Value pair) { return softmax.scaledWeight(scale, pair); }
-  /// The sum of `numbers` over the row's pairs with another positive than this.
-  Value sumOfOthers(Value row, Value positive, Value numbers) {
-    return softmax.forPairs(row, b.f32(0), [&](Value other, ValueRange before) -> Values {
-      Value same = b.compare(arith::CmpIPredicate::eq, softmax.positive(other), positive);
-      return {b.add(before[0], b.select(same, b.f32(0), b.load(numbers, other)))};
-    })[0];
-  }
 
   Lowering &b;
   Softmax &softmax;
-  Value scale, dq, dx, rowCount;
-  int64_t width;
-  Value highest, sums, factors;                     ///< Of rows: r, Z, F.
-  Value losses, once, copies, ofPairs, corrections; ///< Of pairs: terms, E_p, (c_p - 1) E_p, f_i, C_i.
-  std::optional<PairsOfRows> pairsOfColumns;        ///< Where a pair's positive is not the column of its number.
+  SweptPairs pairs;
+  Value dq, dx, rowCount;
+  Value highest, sums, factors; ///< Of rows: r, Z, F.
 };
 
 void Flash::overColumns() {
@@ -200,8 +182,8 @@ void Flash::overRows() {
     Values bits, logits = tile.scores;
     if (softmax.leavesOutCopies())
       for (Value column : columns)
-        bits.push_back(pairsOfColumns->of(column, b.integer(0, 32), [&](Value pair, ValueRange before) -> Values {
-          return {withBit(before[0], rowOf(pair), tile.first)};
+        bits.push_back(pairs.ofColumn(column, b.integer(0, 32), [&](Value pair, ValueRange before) -> Values {
+          return {withBit(before[0], pairs.rowOf(pair), tile.first)};
         })[0]);
     for (int64_t c = 0; c < ScoreTile::kColumnsOfLane; ++c) {
       Value number = tile.columns[c], row = b.min(number, last), isThere = inside(number, rowCount);
@@ -219,82 +201,6 @@ void Flash::overRows() {
     return {logits, {}, {}};
   };
   sweep.run(dx);
-}
-
-/// (c_p - 1) E_p, for the first pair of each positive.
-void Flash::countCopies(Value row) {
-  softmax.forPairs(row, [&](Value pair) {
-    Value positive = softmax.positive(pair);
-    Value before = softmax.forPairs(row, b.integer(0, 32), [&](Value other, ValueRange found) -> Values {
-      Value earlier = arith::AndIOp::create(b, b.compare(arith::CmpIPredicate::slt, other, pair),
-                                            b.compare(arith::CmpIPredicate::eq, softmax.positive(other), positive));
-      return {b.select(earlier, b.integer(1, 32), found[0])};
-    })[0];
-    Value more = b.mul(b.sub(softmax.timesDrawn(positive), b.f32(1)), b.load(once, pair));
-    b.store(b.select(b.compare(arith::CmpIPredicate::eq, before, b.integer(0, 32)), more, b.f32(0)), copies, pair);
-  });
-}
-
-void Flash::finishRow(Value row) {
-  Value high = b.load(highest, row), sum = b.load(sums, row);
-  softmax.forPairs(row, [&](Value pair) {
-    Value positive = softmax.positive(pair);
-    Value score = b.fold(width, [&](Value column, VectorType type) {
-      return b.mul(b.loadVector(type, softmax.query, {row, column}),
-                   b.loadVector(type, softmax.item, {positive, column}));
-    });
-    score = b.mul(score, b.f32(softmax.inverseTemperature));
-    if (softmax.logQ)
-      score = b.sub(score, b.load(softmax.logQ, positive));
-    b.store(score, losses, pair);
-    b.store(math::ExpOp::create(b, b.sub(score, high)), once, pair);
-  });
-  bool othersHaveCopies = softmax.leavesOutCopies() && !softmax.hasOnePairPerRow();
-  if (othersHaveCopies)
-    countCopies(row);
-  Value all = softmax.forPairs(row, b.f32(0), [&](Value pair, ValueRange before) -> Values {
-    Value ofPair = othersHaveCopies ? b.add(sum, sumOfOthers(row, softmax.positive(pair), copies)) : sum;
-    Value term = b.sub(b.add(high, math::LogOp::create(b, ofPair)), b.load(losses, pair));
-    Value weight = softmax.weight(pair), f = b.div(weightOf(pair), ofPair);
-    b.store(weight ? b.mul(term, weight) : term, losses, pair);
-    b.store(f, ofPairs, pair);
-    return {b.add(before[0], f)};
-  })[0];
-  b.store(all, factors, row);
-  softmax.forPairs(row, [&](Value pair) {
-    Value correction = negative(weightOf(pair));
-    if (othersHaveCopies)
-      correction = b.fma(b.load(copies, pair), sumOfOthers(row, softmax.positive(pair), ofPairs), correction);
-    b.store(correction, corrections, pair);
-  });
-  b.vectors(width, [&](Value column, VectorType type) {
-    Value start = b.mul(b.loadVector(type, dq, {row, column}), b.broadcast(all, type));
-    Value x = softmax.forPairs(row, start, [&](Value pair, ValueRange before) -> Values {
-      Value item = b.loadVector(type, softmax.item, {softmax.positive(pair), column});
-      return {b.fma(b.broadcast(b.load(corrections, pair), type), item, before[0])};
-    })[0];
-    b.store(x, dq, {row, column});
-  });
-}
-
-void Flash::finishColumn(Value u) {
-  auto add = [&](Value pair, ValueRange at, VectorType type, Value to) {
-    Value q = b.loadVector(type, softmax.query, {rowOf(pair), at[1]});
-    return b.fma(b.broadcast(b.load(corrections, pair), type), q, to);
-  };
-  auto all = [&] {
-    b.vectors(width, [&](Value column, VectorType type) {
-      Values at{u, column};
-      Value x = b.loadVector(type, dx, at);
-      if (pairsOfColumns)
-        x = pairsOfColumns->of(
-            u, x, [&](Value pair, ValueRange before) -> Values { return {add(pair, at, type, before[0])}; })[0];
-      else
-        x = add(u, at, type, x);
-      b.store(x, dx, at);
-    });
-  };
-  pairsOfColumns ? all() : b.ifThen(inside(u, b.index(softmax.numPairs)), all);
 }
 
 } // namespace
