@@ -72,7 +72,7 @@ std::unique_ptr<Place> openPlace(const tower_program_v1 &program, const Manifest
   bool automatic = device == "auto";
   if (device != "cpu" && manifest.cuda) {
     try {
-      return std::make_unique<cuda::DevicePlace>(program, manifest, gpuNumber(device).value_or(0), pool);
+      return std::make_unique<cuda::DevicePlace>(program, manifest, gpuNumber(device).value_or(0), pool, err);
     } catch (const Error &error) {
       if (!automatic || manifest.targets.empty())
         throw;

@@ -92,6 +92,12 @@ DeviceMemory Device::allocate(size_t bytes) const {
   return {{address, functions.memFree}, bytes};
 }
 
+bool Device::hasRoom(size_t bytes) const {
+  size_t free = 0, total = 0;
+  functions.check(functions.memGetInfo(&free, &total), "ask for the GPU's memory");
+  return free >= total / 16 && bytes <= free - total / 16;
+}
+
 PinnedMemory Device::allocatePinned(size_t bytes) const {
   void *address = nullptr;
   Result result = functions.memHostAlloc(&address, bytes ? bytes : 1, 0);

@@ -65,6 +65,9 @@ public:
 
   /// Neither is zeroed. Throws Error with what was asked for and what is free if there is not enough.
   DeviceMemory allocate(size_t bytes) const;
+  /// Whether there is so much memory, and a sixteenth of all of it is left then for what comes later.
+  bool hasRoom(size_t bytes) const;
+  /// Kernels may use it by its address too.
   PinnedMemory allocatePinned(size_t bytes) const;
 
   /// `host` may be any memory: it is read before the call returns, but pinned memory some time later.

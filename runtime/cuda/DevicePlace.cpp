@@ -23,9 +23,10 @@ Address addressOf(const void *pointer) { return reinterpret_cast<Address>(pointe
 size_t bytesOf(ElementType type) { return type == ElementType::I64 || type == ElementType::F64 ? 8 : 4; }
 } // namespace
 
-DevicePlace::DevicePlace(const tower_program_v1 &program, const Manifest &manifest, int number, Pool &pool)
+DevicePlace::DevicePlace(const tower_program_v1 &program, const Manifest &manifest, int number, Pool &pool,
+                         std::ostream &notes)
     : device(driver, number, {program.images, static_cast<size_t>(program.num_images)}),
-      entries(program.entries + manifest.targets.size() * manifest.entries.size()), pool(pool) {
+      entries(program.entries + manifest.targets.size() * manifest.entries.size()), pool(pool), notes(notes) {
   for (const auto &[entry, bytes] : manifest.cuda->arenaBytes)
     arenaSize = std::max(arenaSize, static_cast<size_t>(bytes));
   for (Slot &slot : slots) {
@@ -79,12 +80,21 @@ void DevicePlace::readTensors() {
 }
 
 void *DevicePlace::fixed(const void *host, size_t bytes) {
-  auto found = data.find(host);
-  if (found == data.end() || found->second.bytes < bytes) {
-    found = data.insert_or_assign(host, device.allocate(bytes)).first;
-    device.upload(found->second.address(), host, bytes);
+  Fixed &there = data[host];
+  if (there.bytes < bytes || !there.bytes) {
+    there = {};
+    if (device.hasRoom(bytes)) {
+      there.device = device.allocate(bytes);
+      device.upload(there.device.address(), host, bytes);
+    } else {
+      there.host = device.allocatePinned(bytes);
+      std::memcpy(there.host.address(), host, bytes);
+      if (!std::exchange(saidNoRoom, true))
+        notes << "note: the data does not fit on " << device.name() << ": it reads some of it from the host's memory\n";
+    }
+    there.bytes = std::max<size_t>(bytes, 1);
   }
-  return pointerOf(found->second.address());
+  return there.device.owned ? pointerOf(there.device.address()) : there.host.address();
 }
 
 void DevicePlace::forget(const void *host) {

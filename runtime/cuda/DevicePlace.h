@@ -22,9 +22,9 @@ namespace tower::rt::cuda {
 
 class DevicePlace final : public Place, private Launcher {
 public:
-  /// GPU `number` for a program that has code for one. Throws Error, as the driver and the device do. Program and pool
-  /// must outlive the place.
-  DevicePlace(const tower_program_v1 &program, const Manifest &manifest, int number, Pool &pool);
+  /// GPU `number` for a program that has code for one. Throws Error, as the driver and the device do. Program, pool and
+  /// `notes`, where it says what a user should know, must outlive the place.
+  DevicePlace(const tower_program_v1 &program, const Manifest &manifest, int number, Pool &pool, std::ostream &notes);
   ~DevicePlace() override;
 
   std::string name() const override { return device.name(); }
@@ -47,6 +47,13 @@ private:
     std::vector<void *> hosts, devices; // devices[i] is for hosts[i]
     std::vector<DeviceMemory> own;      // of what is given with each call, and of results
     std::vector<size_t> bytes;
+  };
+
+  /// A column of the data, or other memory of the host that stays the same.
+  struct Fixed {
+    DeviceMemory device;
+    PinnedMemory host; // in its place where the device has no room: kernels read it there
+    size_t bytes = 0;
   };
 
   struct Slot {
@@ -86,12 +93,14 @@ private:
   Device device;
   const tower_entry *entries;
   Pool &pool;
+  std::ostream &notes;
+  bool saidNoRoom = false;
   size_t arenaSize = 0;
   DeviceMemory arena, tensors;
   const Tensors *hostTensors = nullptr;
   bool hostIsNewer = true, deviceIsNewer = false;
-  std::map<const void *, DeviceMemory> data; // by where the host has it
-  std::map<size_t, Bound> bounds;            // by entry
+  std::map<const void *, Fixed> data; // by where the host has it
+  std::map<size_t, Bound> bounds;     // by entry
   std::array<Slot, 2> slots;
   size_t turn = 0;             // the next call's slot
   std::vector<Slot *> started; // steps that are not finished, the oldest first

@@ -171,6 +171,15 @@ int32_t embedRows(const tower_call *call) {
   return TOWER_OK;
 }
 
+/// A step whose loss is the second row's number of the column `size`.
+int32_t secondSize(const tower_call *call) {
+  int64_t zero = 0;
+  float *second = static_cast<float *>(call->buffers[4]) + 1;
+  void *writing[] = {const_cast<void **>(&call->buffers[14]), &zero, &second};
+  tower_rt_launch(call->runtime, &writeOne, 1, 1, writing, 3);
+  return TOWER_OK;
+}
+
 const tower_entry onHostAndGpu[] = {nullptr, nullptr, nullptr, nullptr, step, embedRows, embedRows, nullptr};
 
 class CudaModelTest : public CudaTest {
@@ -226,6 +235,25 @@ TEST_F(CudaModelTest, StepsRunInOrderAndTwoAtATime) {
   std::vector<int32_t> rows{2};
   model.embed(Side::Item, rows, out);
   EXPECT_EQ(out[0], 1); // the row's number, 2, is nearly nothing when its bits are a float's
+}
+
+TEST_F(CudaModelTest, DataThatDoesNotFitIsReadFromTheHost) {
+  const tower_entry sizes[] = {nullptr, nullptr, nullptr, nullptr, secondSize, embedRows, embedRows, nullptr};
+  program.entries = sizes;
+  auto found = [&] {
+    Dataset data(folder.path());
+    Model model(program, data, pool, open("cuda"));
+    model.initialize(1);
+    return model.trainStep(0, 1, 1)[0];
+  };
+  float size = found();
+  EXPECT_NE(size, 0);
+  EXPECT_EQ(notes.str(), "");
+  // Tensors have 256 bytes, the arena 128, the losses 12.
+  ::setenv("TOWER_SIMULATED_MEMORY", "408", 1);
+  EXPECT_EQ(found(), size);
+  ::unsetenv("TOWER_SIMULATED_MEMORY");
+  EXPECT_THAT(notes.str(), HasSubstr("note: the data does not fit on simulated GPU"));
 }
 
 TEST_F(CudaModelTest, EachKernelsTimeIsWritten) {

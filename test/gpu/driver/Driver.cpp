@@ -90,7 +90,11 @@ struct State {
 
 State *state = nullptr;
 
-constexpr size_t totalMemory = size_t(1) << 30;
+/// TOWER_SIMULATED_MEMORY: the device's, in bytes.
+size_t totalMemory() {
+  const char *wish = std::getenv("TOWER_SIMULATED_MEMORY");
+  return wish ? std::strtoull(wish, nullptr, 10) : size_t(1) << 30;
+}
 
 /// What every entry point begins with.
 #define USABLE()                                                                                                       \
@@ -226,8 +230,8 @@ DRIVER cuCtxSetCurrent(rtc::Context context) {
 }
 
 DRIVER cuMemGetInfo_v2(size_t *free, size_t *total) {
-  *total = totalMemory;
-  *free = totalMemory - std::min(totalMemory, state->memory.used());
+  *total = totalMemory();
+  *free = *total - std::min(*total, state->memory.used());
   return rtc::Success;
 }
 
@@ -236,7 +240,7 @@ DRIVER cuMemAlloc_v2(rtc::Address *address, size_t bytes) {
   NOT_WHILE_CAPTURING();
   if (bytes == 0)
     return Result(1);
-  if (state->fault.is("alloc", ++state->allocations) || state->memory.used() + bytes > totalMemory)
+  if (state->fault.is("alloc", ++state->allocations) || state->memory.used() + bytes > totalMemory())
     return rtc::OutOfMemory;
   *address = state->memory.allocate(bytes);
   return *address ? rtc::Success : rtc::OutOfMemory;
