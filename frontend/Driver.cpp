@@ -82,9 +82,11 @@ private:
   /// Runs a phase of the pipeline; what its passes do is timed under its name.
   LogicalResult phase(StringRef name, llvm::function_ref<void(OpPassManager &)> build);
   Work plainWork();
+  LogicalResult optimize(Work plain, bool forGpu);
   LogicalResult checkBudget(int64_t arena);
   LogicalResult printModule();
   bool wantsGpu() const;
+  bool wantsProcessor() const;
   LogicalResult lowerToGpu();
   LogicalResult startAssembly();
   LogicalResult finishAssembly();
@@ -243,6 +245,11 @@ bool Compilation::wantsGpu() const {
   return options.target != Target::Cpu || (options.stage >= Stage::Gpu && options.stage <= Stage::Cubin);
 }
 
+bool Compilation::wantsProcessor() const {
+  bool printsKernels = options.stage >= Stage::Gpu && options.stage <= Stage::Cubin;
+  return options.target != Target::Cuda && !printsKernels;
+}
+
 // In processes of their own, while the rest is compiled.
 LogicalResult Compilation::startAssembly() {
   std::optional<std::string> assembler = findAssembler();
@@ -387,6 +394,22 @@ LogicalResult Compilation::lowerToMachine(ArrayRef<TargetDescription> targets, c
   return emitCode(targets.back());
 }
 
+// All optimizations. Stops at a stage that was asked for.
+LogicalResult Compilation::optimize(Work plain, bool forGpu) {
+  if (failed(phase("simplify", [&](OpPassManager &manager) { addSimplifyPhase(manager, options.disabled, forGpu); })))
+    return failure();
+  if (failed(phase("differentiate", addDifferentiatePhase)))
+    return failure();
+  if (options.stage == Stage::Gradient)
+    return success();
+  if (failed(phase("fuse",
+                   [&](OpPassManager &manager) { addFusePhase(manager, options.disabled, options.memoryBudget); })))
+    return failure();
+  if (explanation)
+    explanation->setTotals(plain, workOf(trainStep(*module)));
+  return success();
+}
+
 LogicalResult Compilation::run() {
   if (failed(checkOutput()))
     return failure();
@@ -405,26 +428,25 @@ LogicalResult Compilation::run() {
     return printModule();
   ManifestWriter manifest(spec, *module, *targets, options.target != Target::Cuda);
   Work plain = explanation ? plainWork() : Work();
-  if (failed(phase("simplify", [&](OpPassManager &manager) { addSimplifyPhase(manager, options.disabled); })))
+  // What pays differs between machines, so each has a step of its own. The processor's comes first.
+  OwningOpRef<ModuleOp> built = wantsGpu() && wantsProcessor() ? module->clone() : nullptr;
+  if (failed(optimize(plain, /*forGpu=*/wantsGpu() && !built)))
     return failure();
-  if (failed(phase("differentiate", addDifferentiatePhase)))
-    return failure();
-  if (options.stage == Stage::Gradient)
+  if (options.stage == Stage::Gradient || options.stage == Stage::Fused)
     return printModule();
-  if (failed(phase("fuse",
-                   [&](OpPassManager &manager) { addFusePhase(manager, options.disabled, options.memoryBudget); })))
-    return failure();
-  if (explanation)
-    explanation->setTotals(plain, workOf(trainStep(*module)));
-  if (options.stage == Stage::Fused)
-    return printModule();
+  if (built) {
+    std::swap(module, built);
+    if (explanation)
+      explanation->startMachine("On a GPU, where it differs:");
+    if (failed(optimize(plain, /*forGpu=*/true)))
+      return failure();
+  }
   if (wantsGpu()) {
-    OwningOpRef<ModuleOp> fused = options.target == Target::Both ? module->clone() : nullptr;
     if (failed(lowerToGpu()))
       return failure();
     if (!gpu.host) // A stage of the kernels was printed.
       return success();
-    module = std::move(fused);
+    module = std::move(built);
   }
   if (module && failed(phase("lower", addLowerPhase)))
     return failure();

@@ -13,7 +13,7 @@ namespace {
 
 class Collector : public remark::detail::MLIRRemarkStreamerBase {
 public:
-  explicit Collector(std::vector<Decision> &decisions) : decisions(decisions) {}
+  explicit Collector(std::function<void(Decision)> add) : add(std::move(add)) {}
 
   void streamOptimizationRemark(const remark::detail::Remark &remark) override {
     Decision decision{};
@@ -36,11 +36,11 @@ public:
       else
         decision.what += (decision.what.empty() ? "" : ", ") + argument.key + " " + argument.val;
     }
-    decisions.push_back(std::move(decision));
+    add(std::move(decision));
   }
 
 private:
-  std::vector<Decision> &decisions;
+  std::function<void(Decision)> add;
 };
 
 /// "12.3 M" of "12345678"; nothing where a pass does not say.
@@ -89,50 +89,75 @@ std::string boundText(Work work, Rates rates) {
   return text;
 }
 
-} // namespace
+/// The rows of each pass's table, in the order in which passes ran. Decisions that differ in nothing are one row with
+/// their number.
+using Tables = llvm::MapVector<StringRef, std::vector<TableRow>>;
 
-Explanation::Explanation(MLIRContext &context) {
-  // `all` alone enables none of them.
-  remark::RemarkCategories categories{".*", ".*", ".*", ".*", ".*"};
-  [[maybe_unused]] LogicalResult enabled = remark::enableOptimizationRemarks(
-      context, std::make_unique<Collector>(all), std::make_unique<remark::RemarkEmittingPolicyAll>(), categories);
-  assert(succeeded(enabled) && "a context has one collector of remarks");
-}
-
-void Explanation::print(llvm::raw_ostream &os) const {
-  llvm::MapVector<StringRef, std::map<TableRow, int>> tables; // rows of a pass, with their number
-  llvm::MapVector<StringRef, std::vector<TableRow>> order;
-  for (const Decision &d : all) {
+Tables tablesOf(ArrayRef<Decision> decisions) {
+  llvm::MapVector<StringRef, std::map<TableRow, int>> numbers;
+  Tables tables;
+  for (const Decision &d : decisions) {
     TableRow row{d.op,
                  d.place,
                  d.applied ? "yes" : "no",
                  d.what,
                  change(d.operationsBefore, d.operationsAfter),
                  change(d.bytesBefore, d.bytesAfter)};
-    if (tables[d.pass][row]++ == 0)
-      order[d.pass].push_back(row);
+    if (numbers[d.pass][row]++ == 0)
+      tables[d.pass].push_back(row);
   }
-  for (auto &[name, rows] : order) {
+  for (auto &[name, rows] : tables)
+    for (TableRow &row : rows)
+      if (int number = numbers[name].at(row); number > 1)
+        row.push_back("(" + std::to_string(number) + " times)");
+  return tables;
+}
+
+} // namespace
+
+Explanation::Explanation(MLIRContext &context) {
+  startMachine("");
+  // `all` alone enables none of them.
+  remark::RemarkCategories categories{".*", ".*", ".*", ".*", ".*"};
+  auto add = [this](Decision decision) { machines.back().decisions.push_back(std::move(decision)); };
+  [[maybe_unused]] LogicalResult enabled = remark::enableOptimizationRemarks(
+      context, std::make_unique<Collector>(add), std::make_unique<remark::RemarkEmittingPolicyAll>(), categories);
+  assert(succeeded(enabled) && "a context has one collector of remarks");
+}
+
+void Explanation::print(llvm::raw_ostream &os) const {
+  for (const Machine &machine : machines)
+    print(machine, os);
+}
+
+void Explanation::print(const Machine &machine, llvm::raw_ostream &os) const {
+  ArrayRef<Decision> all = machine.decisions;
+  Tables tables = tablesOf(all);
+  bool isFirst = &machine == &machines.front();
+  if (!machine.title.empty())
+    os << machine.title << "\n\n";
+  for (auto &[name, rows] : tables) {
+    if (!isFirst && tablesOf(machines.front().decisions).lookup(name) == rows)
+      continue;
     StringRef pass = name;
     pass.consume_front("tower-");
     os << pass << "\n";
-    for (TableRow &row : rows)
-      if (int number = tables[name].at(row); number > 1)
-        row.push_back("(" + std::to_string(number) + " times)");
-    rows.insert(rows.begin(), {"op", "spec", "done", "what or why", "operations", "bytes"});
-    printTable(rows, os);
+    std::vector<TableRow> printed{{"op", "spec", "done", "what or why", "operations", "bytes"}};
+    llvm::append_range(printed, rows);
+    printTable(printed, os);
     Work before = sumOf(all, name, &Decision::operationsBefore, &Decision::bytesBefore);
     Work after = sumOf(all, name, &Decision::operationsAfter, &Decision::bytesAfter);
-    if (rates && (before.operations || before.bytes || after.bytes))
+    if (rates && isFirst && (before.operations || before.bytes || after.bytes))
       os << "  in all " << workText(before, after) << ": " << boundText(before, *rates) << " -> "
          << boundText(after, *rates) << "\n";
     os << "\n";
   }
-  if (!totals)
+  if (!machine.totals)
     return;
-  os << "step: " << workText(totals->first, totals->second) << "\n";
-  if (rates)
-    os << "bound: " << boundText(totals->first, *rates) << " -> " << boundText(totals->second, *rates)
+  auto [before, after] = *machine.totals;
+  os << "step: " << workText(before, after) << "\n";
+  if (rates && isFirst)
+    os << "bound: " << boundText(before, *rates) << " -> " << boundText(after, *rates)
        << llvm::format(" at %.4g GFLOP/s and %.4g GB/s", rates->operations / 1e9, rates->bytes / 1e9) << "\n";
   os << "\n";
 }

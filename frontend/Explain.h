@@ -33,17 +33,27 @@ public:
   /// Must outlive the context's passes.
   explicit Explanation(mlir::MLIRContext &context);
 
-  const std::vector<Decision> &decisions() const { return all; }
+  /// Of the last machine.
+  const std::vector<Decision> &decisions() const { return machines.back().decisions; }
+  /// What follows is decided for another machine. Of one after the first only tables that are not as before are
+  /// printed.
+  void startMachine(std::string title) { machines.push_back({std::move(title), {}, {}}); }
   /// The step's work before all optimizations and after them, to be printed behind the tables.
-  void setTotals(Work before, Work after) { totals = {before, after}; }
+  void setTotals(Work before, Work after) { machines.back().totals = {before, after}; }
   /// With the machine's rates, times are predicted: the longer of what products and memory take.
   void setRates(Rates measured) { rates = measured; }
   /// One table a pass, in the order in which they ran. Decisions that differ in nothing are one line with their number.
   void print(llvm::raw_ostream &os) const;
 
 private:
-  std::vector<Decision> all;
-  std::optional<std::pair<Work, Work>> totals;
+  struct Machine {
+    std::string title;
+    std::vector<Decision> decisions;
+    std::optional<std::pair<Work, Work>> totals;
+  };
+  void print(const Machine &machine, llvm::raw_ostream &os) const;
+
+  std::vector<Machine> machines;
   std::optional<Rates> rates;
 };
 

@@ -114,8 +114,8 @@ def ProjectVocabularies : Pass<"tower-project-vocabularies"> {
     the weight once, and the layer adds looked-up rows of the products to the product of its other features. The weight is
     taken apart for that. One projection serves all layers of one weight. Runs before differentiation; the table's
     gradient keeps to the rows that occur. Results are rounded otherwise. Declines where moving rows as wide as the layer
-    costs more than the smaller product saves, for a layer's last feature, and for layers under a mask, which leave
-    features out already.
+    costs more than the smaller product saves, which on a GPU it mostly does, for a layer's last feature, and for layers
+    under a mask, which leave features out already.
 
     Before:
     ```mlir
@@ -131,7 +131,8 @@ def ProjectVocabularies : Pass<"tower-project-vocabularies"> {
     ```
   }];
   let options = [Option<"always", "always", "bool", "false",
-                        "Rewrite wherever it is right, whatever it costs: for tests on small models">];
+                        "Rewrite wherever it is right, whatever it costs: for tests on small models">,
+                 Option<"gpu", "gpu", "bool", "false", "Count as on a GPU, whose products are fast beside its memory">];
 }
 
 def SkipMasked : Pass<"tower-skip-masked"> {

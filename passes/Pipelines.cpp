@@ -65,22 +65,30 @@ void addDifferentiatePhase(OpPassManager &passes) {
 }
 
 namespace {
+/// What an optimization is made with.
+struct Wishes {
+  int64_t memoryBudget = 0;
+  bool forGpu = false;
+};
 struct Optimization {
   StringRef name;
-  std::unique_ptr<Pass> (*create)(int64_t memoryBudget);
+  std::unique_ptr<Pass> (*create)(const Wishes &);
 };
 // In their order, before differentiation and after it.
 constexpr Optimization kSimplifying[] = {
-    {"distinct-rows", [](int64_t) { return createDistinctRows(); }},
-    {"batch-towers", [](int64_t) { return createBatchTowers(); }},
-    {"project-vocabularies", [](int64_t) { return createProjectVocabularies(); }},
+    {"distinct-rows", [](const Wishes &) { return createDistinctRows(); }},
+    {"batch-towers", [](const Wishes &) { return createBatchTowers(); }},
+    {"project-vocabularies",
+     [](const Wishes &w) {
+       return createProjectVocabularies({/*always=*/false, w.forGpu});
+     }},
 };
 constexpr Optimization kFusing[] = {
-    {"fuse-losses", [](int64_t) { return createFuseLosses(); }},
-    {"skip-masked", [](int64_t) { return createSkipMasked(); }},
-    {"fuse-epilogues", [](int64_t) { return createFuseEpilogues(); }},
-    {"fuse-updates", [](int64_t) { return createFuseUpdates(); }},
-    {"recompute", [](int64_t memoryBudget) { return createRecompute({memoryBudget}); }},
+    {"fuse-losses", [](const Wishes &) { return createFuseLosses(); }},
+    {"skip-masked", [](const Wishes &) { return createSkipMasked(); }},
+    {"fuse-epilogues", [](const Wishes &) { return createFuseEpilogues(); }},
+    {"fuse-updates", [](const Wishes &) { return createFuseUpdates(); }},
+    {"recompute", [](const Wishes &w) { return createRecompute({w.memoryBudget}); }},
 };
 } // namespace
 
@@ -96,20 +104,20 @@ ArrayRef<StringRef> optimizations() {
 }
 
 static void addAll(OpPassManager &passes, ArrayRef<Optimization> phase, ArrayRef<std::string> disabled,
-                   int64_t memoryBudget) {
+                   const Wishes &wishes) {
   for (const Optimization &optimization : phase)
     if (!llvm::is_contained(disabled, optimization.name))
-      passes.addPass(optimization.create(memoryBudget));
+      passes.addPass(optimization.create(wishes));
 }
 
-void addSimplifyPhase(OpPassManager &passes, ArrayRef<std::string> disabled) {
-  addAll(passes, kSimplifying, disabled, 0);
+void addSimplifyPhase(OpPassManager &passes, ArrayRef<std::string> disabled, bool forGpu) {
+  addAll(passes, kSimplifying, disabled, {/*memoryBudget=*/0, forGpu});
   // What was replaced goes.
   passes.addPass(createCSEPass());
 }
 
 void addFusePhase(OpPassManager &passes, ArrayRef<std::string> disabled, int64_t memoryBudget) {
-  addAll(passes, kFusing, disabled, memoryBudget);
+  addAll(passes, kFusing, disabled, {memoryBudget});
 }
 
 void addLowerPhase(OpPassManager &passes) {
@@ -186,8 +194,8 @@ void registerTowerPipelines() {
   static PassPipelineRegistration<PlanOptions> plan(
       "tower-plan-phase", "Products to loops, buffers into the arena",
       [](OpPassManager &passes, const PlanOptions &options) { addPlanPhase(passes, options.vectorWidth); });
-  static PassPipelineRegistration<> kernels(
-      "tower-kernel-phase", "Dataflow to kernels of a GPU and the program that launches them", addKernelPhase);
+  static PassPipelineRegistration<> kernels("tower-kernel-phase",
+                                            "Dataflow to kernels of a GPU and the program that launches them", addKernelPhase);
   static PassPipelineRegistration<> host("tower-host-phase", "The host's program of a GPU to the LLVM dialect",
                                          addHostPhase);
   static PassPipelineRegistration<> llvm("tower-llvm-phase", "Planned loops to the LLVM dialect", addLLVMPhase);

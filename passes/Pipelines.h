@@ -13,8 +13,9 @@ void registerTowerDialects(mlir::DialectRegistry &registry);
 
 /// Declared model -> dataflow: the training step and the inference functions.
 void addBuildPhase(mlir::OpPassManager &passes);
-/// Less work in the forward step, and so in the backward one; without the optimizations named.
-void addSimplifyPhase(mlir::OpPassManager &passes, llvm::ArrayRef<std::string> disabled = {});
+/// Less work in the forward step, and so in the backward one; without the optimizations named. What pays differs
+/// between a processor and a GPU.
+void addSimplifyPhase(mlir::OpPassManager &passes, llvm::ArrayRef<std::string> disabled = {}, bool forGpu = false);
 /// tower.gradient -> the backward pass, without what nobody asks for.
 void addDifferentiatePhase(mlir::OpPassManager &passes);
 /// The optimizations that a user may leave out (towerc --disable), by name: a pass's flag without `tower-`.

@@ -27,11 +27,18 @@ namespace {
 
 constexpr int64_t kElement = sizeof(float);
 
-// Measured with test/benchmarks/vocabularies.json and models like it: tables of products that many rows look up, and
-// rows that were just written, come from caches, at the price of an operation a byte; what is as long as the table and
-// read once is worth kOperationsPerByte. Loops and products of its own cost a feature 50 us a training step, and a
-// quarter of that where nothing is differentiated.
-constexpr int64_t kOperationsPerCachedByte = 1, kOperationsOfStart = 10'000'000;
+/// Operations of products that take the time of moving a byte that caches have, of moving another one, and of a
+/// feature's loops and products of its own in a training step; these cost a quarter where nothing is differentiated.
+struct Costs {
+  int64_t cachedByte, byte, start;
+};
+/// Measured with test/benchmarks/vocabularies.json and models like it: tables of products that many rows look up, and
+/// rows that were just written, come from caches; what is as long as the table and read once does not. A start is 50
+/// us.
+constexpr Costs kProcessor{1, kOperationsPerByte, 10'000'000};
+/// From peaks of an A100 and an H100, where fp32 is three products of TF32: 25 and 49 operations a byte, twice the rate
+/// from caches. A start is five launches of 2 us.
+constexpr Costs kGpu{16, 32, 1'000'000'000};
 
 int64_t rowsOf(Value value) { return cast<RankedTensorType>(value.getType()).getDimSize(0); }
 int64_t columnsOf(Value value) { return cast<RankedTensorType>(value.getType()).getDimSize(1); }
@@ -94,6 +101,8 @@ struct ProjectVocabularies : impl::ProjectVocabulariesBase<ProjectVocabularies> 
       decide(weight, layers);
   }
 
+  const Costs &costs() const { return gpu ? kGpu : kProcessor; }
+
   void decide(Value weight, Layers &layers) {
     bool trained = llvm::any_of(weight.getUsers(), [](Operation *user) { return isa<GradientOp>(user); });
     unsigned segments = layers.front().getSegments().size();
@@ -112,7 +121,7 @@ struct ProjectVocabularies : impl::ProjectVocabulariesBase<ProjectVocabularies> 
     // The others' part of the weight moves together, and its gradient apart: read and written.
     int64_t moved = (trained ? 2 : 1) * 2 * kElement * rowsOf(weight) * columnsOf(weight);
     chosen.front().after.bytes += moved;
-    chosen.front().timeAfter += kOperationsPerByte * moved;
+    chosen.front().timeAfter += costs().byte * moved;
     int64_t gain = 0;
     for (const Feature &feature : chosen)
       gain += feature.gain();
@@ -130,7 +139,7 @@ struct ProjectVocabularies : impl::ProjectVocabulariesBase<ProjectVocabularies> 
   }
 
   /// Nothing for numbers, and for what layers do not share.
-  static std::optional<Feature> featureOf(Layers &layers, unsigned f, bool trained) {
+  std::optional<Feature> featureOf(Layers &layers, unsigned f, bool trained) {
     Feature feature;
     feature.number = f;
     for (SegmentLinearOp layer : layers) {
@@ -145,12 +154,12 @@ struct ProjectVocabularies : impl::ProjectVocabulariesBase<ProjectVocabularies> 
     }
     int64_t rows = rowsOf(feature.table), inner = columnsOf(layers.front().getWeight());
     feature.after.operations += (trained ? 3 : 1) * 2 * rows * feature.width * inner;
-    feature.timeBefore = feature.before.operations + kOperationsPerCachedByte * feature.before.bytes;
-    feature.timeAfter = feature.after.operations + kOperationsPerCachedByte * feature.after.bytes;
+    feature.timeBefore = feature.before.operations + costs().cachedByte * feature.before.bytes;
+    feature.timeAfter = feature.after.operations + costs().cachedByte * feature.after.bytes;
     // Products are written; sums of gradients are written, and read by both of their products.
     int64_t bytes = (trained ? 4 : 1) * kElement * rows * inner;
     feature.after.bytes += bytes;
-    feature.timeAfter += kOperationsPerByte * bytes + kOperationsOfStart / (trained ? 1 : 4);
+    feature.timeAfter += costs().byte * bytes + costs().start / (trained ? 1 : 4);
     return feature;
   }
 

@@ -69,13 +69,14 @@ Compiled::Compiled(TestModel &model, Coverage &coverage, Failures &failures, low
   auto recompute = [&](OpPassManager &manager) {
     manager.addPass(createRecompute({int64_t(double(memory()) * model.dice.between(0.3, 1.05))}));
   };
+  bool onGpu = machine == lower::Machine::Gpu;
   // In half of the models also where it does not pay.
   auto simplify = [&](OpPassManager &manager) {
     if (model.seed % 2)
       manager.addPass(createDistinctRows({/*always=*/true}));
     if (model.seed % 4 >= 2)
       manager.addPass(createProjectVocabularies({/*always=*/true}));
-    addSimplifyPhase(manager);
+    addSimplifyPhase(manager, {}, onGpu);
   };
   if (!phase("simplify", simplify))
     return;
@@ -88,7 +89,6 @@ Compiled::Compiled(TestModel &model, Coverage &coverage, Failures &failures, low
     return;
   int64_t estimated = memory();
   dataflow = module->clone();
-  bool onGpu = machine == lower::Machine::Gpu;
   if (onGpu ? !phase("kernels", addKernelPhase) : !phase("lower", addLowerPhase) || !phase("plan", plan))
     return;
   std::map<std::string, int64_t> arenas = arenaBytes(*module);

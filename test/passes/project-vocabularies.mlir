@@ -1,5 +1,6 @@
 // RUN: tower-opt %s --tower-project-vocabularies --remark-format=emitRemark --remarks-filter=.* 2>&1 | FileCheck %s --check-prefix=WHY
 // RUN: tower-opt %s --tower-project-vocabularies | FileCheck %s
+// RUN: tower-opt %s --tower-project-vocabularies=gpu | FileCheck %s --check-prefix=GPU
 // RUN: tower-opt %s --tower-project-vocabularies=always --tower-differentiate --cse | FileCheck %s --check-prefix=GRADIENT
 
 // WHY: remark: [Missed] tower.segment_linear {{.*}}what a mask leaves of its features is known when the step runs
@@ -29,6 +30,23 @@ func.func @small_vocabulary(%e: tensor<40x64xf32>, %ids: tensor<?xi32>, %numbers
   %y = tower.segment_linear(%x, %n) weight(%w)
     : (tensor<4096x64xf32>, tensor<4096x8xf32>, tensor<72x64xf32>) -> tensor<4096x64xf32>
   return %y : tensor<4096x64xf32>
+}
+
+// Rows four times as wide as the layer. On a GPU they pay too, unlike those above: its products cost little beside bytes
+// and launches.
+// CHECK-LABEL: func.func @wide_rows
+// CHECK: tower.project
+// GPU-LABEL: func.func @small_vocabulary
+// GPU-NOT: tower.project
+// GPU-LABEL: func.func @wide_rows
+// GPU: tower.project
+func.func @wide_rows(%e: tensor<40x256xf32>, %ids: tensor<?xi32>, %numbers: tensor<?x8xf32>, %rows: tensor<262144xi32>, %w: tensor<264x64xf32>)
+    -> tensor<262144x64xf32> {
+  %x = tower.lookup %e, %ids[%rows] : (tensor<40x256xf32>, tensor<?xi32>, tensor<262144xi32>) -> tensor<262144x256xf32>
+  %n = tower.dense %numbers[%rows] none : (tensor<?x8xf32>, tensor<262144xi32>) -> tensor<262144x8xf32>
+  %y = tower.segment_linear(%x, %n) weight(%w)
+    : (tensor<262144x256xf32>, tensor<262144x8xf32>, tensor<264x64xf32>) -> tensor<262144x64xf32>
+  return %y : tensor<262144x64xf32>
 }
 
 // Narrow embeddings are cheaper to multiply than rows of the layer's width are to move; so are tables of many rows.
