@@ -287,7 +287,7 @@ LogicalResult Compilation::finishAssembly() {
 // Kernels as PTX and cubins; the host's program. Stops at a stage that was asked for.
 LogicalResult Compilation::lowerToGpu() {
   GpuWork necessary = necessaryOperations(trainStep(*module));
-  if (failed(phase("kernels", addKernelPhase)))
+  if (failed(phase("kernels", [](OpPassManager &manager) { addKernelPhase(manager); })))
     return failure();
   kernels = KernelReport{workOfKernels(trainStep(*module)), necessary, {}};
   gpu.arenas = arenaBytes(*module);

@@ -29,7 +29,7 @@ struct LowerTower : impl::LowerTowerBase<LowerTower> {
         functions.push_back(function);
     }
     for (func::FuncOp function : functions)
-      if (failed(lower::Lowering(function, gpu ? lower::Machine::Gpu : lower::Machine::Cpu).run()))
+      if (failed(lower::Lowering(function, gpu ? lower::Machine::Gpu : lower::Machine::Cpu, chain).run()))
         return signalPassFailure();
   }
 };

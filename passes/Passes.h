@@ -13,6 +13,9 @@ inline constexpr llvm::StringLiteral kUpdates = "tower.updates";
 /// Of a function's argument: what the runtime has to pass.
 inline constexpr llvm::StringLiteral kArgument = "tower.argument";
 
+/// Rows that a GPU's warp sums one after the other where other warps can take some.
+inline constexpr int64_t kGpuChain = 64;
+
 #define GEN_PASS_DECL
 #define GEN_PASS_REGISTRATION
 #include "passes/Passes.h.inc"

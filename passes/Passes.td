@@ -396,7 +396,9 @@ def LowerTower : Pass<"tower-lower", "mlir::ModuleOp"> {
     ```
   }];
   let options = [Option<"gpu", "gpu", "bool", "false",
-                        "loops for warps of a GPU: a row is a warp, its columns are lanes">];
+                        "loops for warps of a GPU: a row is a warp, its columns are lanes">,
+                 Option<"chain", "chain", "int64_t", "tower::kGpuChain",
+                        "rows that a GPU's warp sums one after the other where other warps can take some">];
   let dependentDialects = ["mlir::LLVM::LLVMDialect", "mlir::NVVM::NVVMDialect", "mlir::arith::ArithDialect",
                            "mlir::func::FuncDialect", "mlir::gpu::GPUDialect",
                            "mlir::linalg::LinalgDialect", "mlir::math::MathDialect", "mlir::memref::MemRefDialect",

@@ -135,8 +135,10 @@ void addPlanPhase(OpPassManager &passes, int64_t vectorWidth, bool dotBf16, bool
   passes.addPass(createPlanMemory());
 }
 
-void addKernelPhase(OpPassManager &passes) {
-  passes.addPass(createLowerTower({/*gpu=*/true}));
+void addKernelPhase(OpPassManager &passes) { addKernelPhase(passes, kGpuChain); }
+
+void addKernelPhase(OpPassManager &passes, int64_t chain) {
+  passes.addPass(createLowerTower({/*gpu=*/true, chain}));
   passes.addPass(createInlinerPass());
   passes.addPass(createCanonicalizerPass());
   passes.addPass(createCSEPass());
@@ -195,7 +197,8 @@ void registerTowerPipelines() {
       "tower-plan-phase", "Products to loops, buffers into the arena",
       [](OpPassManager &passes, const PlanOptions &options) { addPlanPhase(passes, options.vectorWidth); });
   static PassPipelineRegistration<> kernels("tower-kernel-phase",
-                                            "Dataflow to kernels of a GPU and the program that launches them", addKernelPhase);
+                                            "Dataflow to kernels of a GPU and the program that launches them",
+                                            [](OpPassManager &passes) { addKernelPhase(passes); });
   static PassPipelineRegistration<> host("tower-host-phase", "The host's program of a GPU to the LLVM dialect",
                                          addHostPhase);
   static PassPipelineRegistration<> llvm("tower-llvm-phase", "Planned loops to the LLVM dialect", addLLVMPhase);

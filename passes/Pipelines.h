@@ -29,7 +29,9 @@ void addLowerPhase(mlir::OpPassManager &passes);
 /// the target's registers, `dotBf16`: whether it multiplies bf16, `copyTransposed`: whether A^T is copied, see
 /// TargetDescription.
 void addPlanPhase(mlir::OpPassManager &passes, int64_t vectorWidth, bool dotBf16 = false, bool copyTransposed = false);
-/// For a GPU, instead of lowering and planning: dataflow to kernels and a host program whose memory is planned.
+/// For a GPU, instead of lowering and planning: dataflow to kernels and a host program whose memory is planned. `chain`:
+/// rows that a warp sums one after the other where other warps can take some.
+void addKernelPhase(mlir::OpPassManager &passes, int64_t chain);
 void addKernelPhase(mlir::OpPassManager &passes);
 
 /// Behind addKernelPhase and tower-kernel-arguments: the host's program to the LLVM dialect; kernels are dropped.

@@ -58,7 +58,7 @@ LogicalResult lower(Lowering &b, TakeOp op) {
 
 LogicalResult lower(Lowering &b, PositionsOp op) {
   Value result = b.define(op.getResult());
-  b.loop(b.index(0), b.extent(result, 0), 1, [&](Value i) { b.store(b.toI32(i), result, i); });
+  b.elements(b.extent(result, 0), 1, [&](Value i) { b.store(b.toI32(i), result, i); });
   return mlir::success();
 }
 

@@ -2,6 +2,7 @@
 //
 // Lowering of what a batch with equal rows needs: their numbers, and the way to all rows and back.
 #include "passes/lower/GroupRows.h"
+#include "passes/lower/PairsOfRows.h"
 #include "passes/lower/RowNumbers.h"
 
 using namespace mlir;
@@ -48,6 +49,18 @@ LogicalResult lower(Lowering &b, SumEqualRowsOp op) {
   Value input = b.memory(op.getInput()), inverse = b.memory(op.getInverse()), result = b.define(op.getResult());
   int64_t all = shapeOf(input)[0];
   Value count = b.rowCount(op.getResult());
+  if (b.onGpu()) {
+    PairsOfRows equal(b, inverse, all, count);
+    b.rows(count, shapeOf(input)[1], [&](Value u) {
+      b.vectors(shapeOf(input)[1], [&](Value column, VectorType type) {
+        Value sum = equal.of(u, b.splat(0, type), [&](Value i, ValueRange before) -> Values {
+          return {b.add(before[0], b.loadVector(type, input, {i, column}))};
+        })[0];
+        b.store(sum, result, {u, column});
+      });
+    });
+    return success();
+  }
   b.vectorsInPieces(shapeOf(input)[1], all * kLanes, [&](Value column, VectorType type) {
     b.loop(b.index(0), count, 1, [&](Value u) { b.store(b.splat(0, type), result, {u, column}); });
     b.loop(b.index(0), b.index(all), 1, [&](Value i) {

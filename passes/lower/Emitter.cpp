@@ -5,6 +5,7 @@
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
+#include "passes/gpu/Alignment.h"
 #include "llvm/Support/MathExtras.h"
 #include <algorithm>
 
@@ -120,14 +121,20 @@ Value Emitter::load(Value memory, ValueRange at) { return memref::LoadOp::create
 void Emitter::store(Value value, Value memory, ValueRange at) {
   if (onGpu() && !alongLanes)
     return storeOnce(value, memory, at);
-  if (isa<VectorType>(value.getType()))
-    vector::StoreOp::create(*this, value, memory, at);
+  if (auto type = dyn_cast<VectorType>(value.getType()))
+    vector::StoreOp::create(*this, value, memory, at, /*nontemporal=*/false, alignmentOf(type, memory, at));
   else
     memref::StoreOp::create(*this, value, memory, at);
 }
 
 Value Emitter::loadVector(VectorType type, Value memory, ValueRange at) {
-  return vector::LoadOp::create(*this, type, memory, at);
+  return vector::LoadOp::create(*this, type, memory, at, /*nontemporal=*/false, alignmentOf(type, memory, at));
+}
+
+/// For a GPU, which reads and writes a lane's elements at once only where it is told that it may.
+llvm::MaybeAlign Emitter::alignmentOf(VectorType type, Value memory, ValueRange at) {
+  return onGpu() && type.getNumElements() > 1 ? llvm::MaybeAlign(alignmentAt(memory, at, type.getNumElements()))
+                                              : llvm::MaybeAlign();
 }
 
 Value Emitter::extent(Value memory, int64_t dimension) {
@@ -139,9 +146,10 @@ Value Emitter::extent(Value memory, int64_t dimension) {
 
 Value Emitter::rowsOf(Value matrix, OpFoldResult from, OpFoldResult count) {
   SmallVector<OpFoldResult> offsets{from}, sizes{count}, strides{getIndexAttr(1)};
-  for (int64_t size : shapeOf(matrix).drop_front()) {
+  for (auto [i, size] : llvm::enumerate(shapeOf(matrix).drop_front())) {
+    bool isKnown = !ShapedType::isDynamic(size);
     offsets.push_back(getIndexAttr(0));
-    sizes.push_back(getIndexAttr(size));
+    sizes.push_back(isKnown ? OpFoldResult(getIndexAttr(size)) : extent(matrix, static_cast<int64_t>(i) + 1));
     strides.push_back(getIndexAttr(1));
   }
   return memref::SubViewOp::create(*this, matrix, offsets, sizes, strides);
@@ -277,7 +285,7 @@ void Emitter::elements(Value count, int64_t cost, Body body) {
 
 void Emitter::vectors(int64_t width, VectorBody body) {
   if (onGpu())
-    return lanesOf(index(0), index(width), body);
+    return lanesOf(index(0), index(width), atOnce(width), body);
   int64_t full = width - width % kLanes;
   if (full == kLanes)
     body(index(0), vectorOf(getF32Type()));
@@ -289,7 +297,7 @@ void Emitter::vectors(int64_t width, VectorBody body) {
 
 void Emitter::vectors(Value from, Value to, VectorBody full, Body scalar) {
   if (onGpu())
-    return lanesOf(from, to, full);
+    return lanesOf(from, to, 1, full);
   Value length = sub(to, from);
   Value end = add(from, mul(div(length, index(kLanes)), index(kLanes)));
   loop(from, end, kLanes, [&](Value at) { full(at, vectorOf(getF32Type())); });
@@ -297,8 +305,11 @@ void Emitter::vectors(Value from, Value to, VectorBody full, Body scalar) {
 }
 
 void Emitter::vectorsInPieces(int64_t width, int64_t cost, VectorBody body) {
-  if (onGpu())
-    return lanePerElement(index(width), [&](Value column) { body(column, vectorOf(getF32Type(), 1)); });
+  if (onGpu()) {
+    int64_t each = width % kVector == 0 ? kVector : 1;
+    VectorType type = vectorOf(getF32Type(), each);
+    return lanePerElement(index(width / each), [&](Value i) { body(each == 1 ? i : mul(i, index(each)), type); });
+  }
   int64_t whole = width / kLanes;
   if (whole > 0)
     rows(whole, cost, [&](Value i) { body(mul(i, index(kLanes)), vectorOf(getF32Type())); });
@@ -312,7 +323,7 @@ Value Emitter::neutral(VectorType type, bool maximum) {
 
 Value Emitter::fold(int64_t width, FoldBody body, bool maximum) {
   if (onGpu())
-    return foldOnWarp(index(width), body, maximum);
+    return foldOnWarp(index(width), atOnce(width), body, maximum);
   VectorType type = vectorOf(getF32Type());
   int64_t full = width - width % kLanes;
   Value result;
@@ -333,7 +344,7 @@ Value Emitter::fold(int64_t width, FoldBody body, bool maximum) {
 
 Value Emitter::fold(Value width, FoldBody body, bool maximum) {
   if (onGpu())
-    return foldOnWarp(width, body, maximum);
+    return foldOnWarp(width, 1, body, maximum);
   VectorType type = vectorOf(getF32Type()), one = vectorOf(getF32Type(), 1);
   Value whole = mul(div(width, index(kLanes)), index(kLanes));
   Values sums = loop(index(0), whole, kLanes, neutral(type, maximum), [&](Value column, ValueRange before) -> Values {
@@ -368,10 +379,6 @@ Value Emitter::sumOf(const Part &part, Value elements) {
   if (part.valid)
     elements = select(part.valid, elements, splat(0, part.type));
   return acrossLanes(reduce(elements), /*maximum=*/false);
-}
-
-Value Emitter::total(Value memory) {
-  return fold(shapeOf(memory)[0], [&](Value i, VectorType type) { return loadVector(type, memory, i); });
 }
 
 } // namespace tower::lower

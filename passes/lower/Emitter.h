@@ -147,9 +147,6 @@ public:
   /// The sum of a part's elements.
   Value sumOf(const Part &part, Value elements);
 
-  /// The sum of an f32 vector's elements in memory, in order.
-  Value total(Value memory);
-
   VectorType vectorOf(mlir::Type element, int64_t lanes = kLanes) { return VectorType::get({lanes}, element); }
   VectorType like(VectorType type, mlir::Type element) { return VectorType::get(type.getShape(), element); }
 
@@ -175,10 +172,15 @@ private:
   void syncWarp();
   void storeOnce(Value value, Value memory, ValueRange at);
   mlir::scf::ParallelOp warpPerRow(Value count, Body body);
-  void lanesOf(Value from, Value to, VectorBody body);
+  /// Columns of a row of `width` that a lane takes at once: as many as 16 bytes have, if all lanes get some.
+  static int64_t atOnce(int64_t width);
+  /// The first column of the lane, where each lane takes so many.
+  Value ofLane(int64_t each);
+  void lanesOf(Value from, Value to, int64_t each, VectorBody body);
   void lanePerElement(Value count, Body body);
-  Value foldOnWarp(Value width, FoldBody body, bool maximum);
+  Value foldOnWarp(Value width, int64_t each, FoldBody body, bool maximum);
   llvm::SmallVector<Part> partsOfLanes(Value from, int64_t width);
+  llvm::MaybeAlign alignmentOf(VectorType type, Value memory, ValueRange at);
   Value combine(Value a, Value b, bool maximum) { return maximum ? max(a, b) : add(a, b); }
   Value neutral(VectorType type, bool maximum);
 

@@ -35,16 +35,34 @@ LogicalResult lower(Lowering &b, MatmulOp op) {
   return success();
 }
 
+/// `count` rows from `first` on of some columns, in order.
+static Value sumOfColumn(Lowering &b, Value input, Value first, Value count, Value column, VectorType type) {
+  return b.loop(b.index(0), count, 1, b.splat(0, type), [&](Value i, ValueRange before) -> Values {
+    return {b.add(before[0], b.loadVector(type, input, {b.add(first, i), column}))};
+  })[0];
+}
+
 LogicalResult lower(Lowering &b, ColumnSumOp op) {
   Value input = b.memory(op.getInput()), result = b.define(op.getResult());
   int64_t most = shapeOf(input)[0], width = shapeOf(input)[1];
   Value count = b.rowCount(op.getInput());
+  if (b.onGpu() && most > b.chain()) {
+    // Warps sum some rows each, then columns their sums.
+    int64_t pieces = llvm::divideCeil(most, b.chain());
+    Value sums = b.allocateF32({pieces, width}), used = b.div(b.add(count, b.index(b.chain() - 1)), b.index(b.chain()));
+    b.bound(used, pieces);
+    b.rows(used, b.chain() * width, [&](Value piece) {
+      Value first = b.mul(piece, b.index(b.chain())), size = b.min(b.index(b.chain()), b.sub(count, first));
+      b.vectors(width, [&](Value column, VectorType type) {
+        b.store(sumOfColumn(b, input, first, size, column, type), sums, {piece, column});
+      });
+    });
+    input = sums;
+    count = used;
+  }
   // One vector of columns, all rows in order.
   b.vectorsInPieces(width, most * kLanes, [&](Value column, VectorType type) {
-    Values sums = b.loop(b.index(0), count, 1, b.splat(0, type), [&](Value i, ValueRange before) -> Values {
-      return {b.add(before[0], b.loadVector(type, input, {i, column}))};
-    });
-    b.store(sums[0], result, column);
+    b.store(sumOfColumn(b, input, b.index(0), count, column, type), result, column);
   });
   return success();
 }

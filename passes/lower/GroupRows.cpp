@@ -13,7 +13,8 @@ namespace {
 constexpr int64_t kChunk = 32 * kWarp;
 
 /// Calls `use(i, sum of value(j) for j < i)` for all i < count, in lanes; the sum of all goes to `total`, if not null.
-/// Chunks are summed, their sums are scanned by one warp, chunks are scanned.
+/// Chunks are summed; then each is scanned by a warp that adds the sums before it: a launch less than a scan of the
+/// sums.
 void scan(Lowering &b, Value count, int64_t most, function_ref<Value(Value)> value,
           function_ref<void(Value, Value)> use, Value total) {
   int64_t chunks = llvm::divideCeil(most, kChunk);
@@ -32,24 +33,19 @@ void scan(Lowering &b, Value count, int64_t most, function_ref<Value(Value)> val
     })[0];
     b.store(b.acrossLanes(mine, /*maximum=*/false), sums, chunk);
   });
-  auto step = [&](Value i, Value limit, Value before, function_ref<Value(Value)> of,
-                  function_ref<void(Value, Value)> with) -> Value {
-    Value here = valueOf(i, limit, of), until = b.scanLanes(here);
-    Value first = b.add(before, b.sub(until, here));
-    b.inLanes([&] { b.ifThen(b.compare(arith::CmpIPredicate::slt, i, limit), [&] { with(i, first); }); });
-    return b.add(before, b.fromLane(until, b.integer(kWarp - 1, 32)));
-  };
-  Value all = b.loop(b.index(0), b.index(chunks), kWarp, zero, [&](Value first, ValueRange before) -> Values {
-    return {step(
-        b.add(first, b.lane()), b.index(chunks), before[0], [&](Value i) { return b.load(sums, i); },
-        [&](Value i, Value sum) { b.store(sum, sums, i); })};
-  })[0];
-  if (total)
-    b.store(all, total);
   b.rows(chunks, kChunk, [&](Value chunk) {
-    b.loop(b.index(0), b.index(kChunk / kWarp), 1, b.load(sums, chunk), [&](Value k, ValueRange before) -> Values {
-      return {step(elements(chunk, k), count, before[0], value, use)};
-    });
+    Value mine = b.loop(b.lane(), chunk, kWarp, zero, [&](Value earlier, ValueRange before) -> Values {
+      return {b.add(before[0], b.load(sums, earlier))};
+    })[0];
+    Value start = b.acrossLanes(mine, /*maximum=*/false);
+    Value end = b.loop(b.index(0), b.index(kChunk / kWarp), 1, start, [&](Value k, ValueRange before) -> Values {
+      Value i = elements(chunk, k), here = valueOf(i, count, value), until = b.scanLanes(here);
+      Value first = b.add(before[0], b.sub(until, here));
+      b.inLanes([&] { b.ifThen(b.compare(arith::CmpIPredicate::slt, i, count), [&] { use(i, first); }); });
+      return {b.add(before[0], b.fromLane(until, b.integer(kWarp - 1, 32)))};
+    })[0];
+    if (total)
+      b.ifThen(b.compare(arith::CmpIPredicate::eq, chunk, b.index(chunks - 1)), [&] { b.store(end, total); });
   });
 }
 

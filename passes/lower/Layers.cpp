@@ -139,7 +139,7 @@ LogicalResult lower(Lowering &b, StackOp op) {
       continue;
     }
     if (shapeOf(input).size() == 1)
-      b.loop(b.index(0), b.index(count), 1, [&](Value i) { b.store(b.load(input, i), result, b.add(i, start)); });
+      b.elements(b.index(count), 1, [&](Value i) { b.store(b.load(input, i), result, b.add(i, start)); });
     else
       b.copy(input, b.rowsOf(result, b.getIndexAttr(from), b.getIndexAttr(count)));
     from += count;

@@ -49,7 +49,8 @@ LogicalResult lowerOp(Lowering &lowering, Operation *op) {
       .Default([](Operation *other) { return other->emitOpError("has no lowering"); });
 }
 
-Lowering::Lowering(func::FuncOp source, Machine machine) : Emitter(source.getLoc(), source, machine), source(source) {}
+Lowering::Lowering(func::FuncOp source, Machine machine, int64_t chain)
+    : Emitter(source.getLoc(), source, machine), source(source), gpuChain(chain) {}
 
 LogicalResult Lowering::run() {
   if (!source.getBody().hasOneBlock())
@@ -216,7 +217,29 @@ void Lowering::product(Value a, bool transposeA, Value b, bool transposeB, Value
 void Lowering::layerProduct(Value a, bool transposeA, Value b, bool transposeB, Value c, bool accumulate,
                             const Epilogue &epilogue) {
   bool bf16 = getBlock()->getParentOp()->getParentOfType<ModuleOp>()->hasAttr(kBf16Attr);
-  product(a, transposeA, b, transposeB, c, accumulate, epilogue, bf16);
+  bool isPlain = !epilogue.bias && !epilogue.relu && !epilogue.gate;
+  if (!isPlain || !splitProduct(a, transposeA, b, transposeB, c, accumulate, bf16))
+    product(a, transposeA, b, transposeB, c, accumulate, epilogue, bf16);
+}
+
+Value Lowering::total(Value memory, Value count) {
+  int64_t most = shapeOf(memory)[0], each = chain() * kWarp;
+  auto element = [&](Value i, VectorType type) { return loadVector(type, memory, i); };
+  if (!onGpu() || most <= each)
+    return count ? fold(count, element) : fold(most, element);
+  if (!count)
+    count = index(most);
+  Value pieces = div(add(count, index(each - 1)), index(each));
+  int64_t mostPieces = llvm::divideCeil(most, each);
+  bound(pieces, mostPieces);
+  Value sums = allocateF32({mostPieces});
+  rows(pieces, each, [&](Value piece) {
+    Value first = mul(piece, index(each));
+    Value sum = fold(min(index(each), sub(count, first)),
+                     [&](Value i, VectorType type) { return element(add(first, i), type); });
+    store(sum, sums, piece);
+  });
+  return fold(pieces, [&](Value i, VectorType type) { return loadVector(type, sums, i); });
 }
 
 Value Lowering::isMasked(Value mask, int64_t feature) {

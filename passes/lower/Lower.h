@@ -24,7 +24,8 @@ mlir::MemRefType memoryType(mlir::Type tensor);
 /// argument is written only by its update.
 class Lowering : public Emitter {
 public:
-  explicit Lowering(mlir::func::FuncOp source, Machine machine = Machine::Cpu);
+  /// `chain`: see chain().
+  Lowering(mlir::func::FuncOp source, Machine machine, int64_t chain);
 
   /// Makes the function over memory beside the old one, which is erased. Emits errors at the ops' places in the spec.
   mlir::LogicalResult run();
@@ -81,6 +82,12 @@ public:
       definition->setAttr(kParts, getUnitAttr());
   }
 
+  /// Rows that a GPU's warp sums one after the other where other warps can take some: each waits for memory. A warp
+  /// that sums all rows of a batch would take longer than everything else in the step.
+  int64_t chain() const { return gpuChain; }
+  /// The sum of a vector's first `count` elements, of all if that is null. In order; on a GPU long ones by many warps.
+  Value total(Value memory, Value count = {});
+
   /// C = op(A) op(B), or C += op(A) op(B); then the epilogue.
   void product(Value a, bool transposeA, Value b, bool transposeB, Value c, bool accumulate,
                const Epilogue &epilogue = {}, bool bf16 = false);
@@ -104,11 +111,14 @@ public:
   std::map<std::vector<const void *>, SideBySide> firstLayers;
 
 private:
+  /// SplitProduct.cpp: a product in parts that can run at the same time, where there would be few tiles; else false.
+  bool splitProduct(Value a, bool transposeA, Value b, bool transposeB, Value c, bool accumulate, bool bf16);
   void buildSignature();
   void carryRowCount(mlir::Operation *op);
   mlir::LogicalResult finish();
 
   mlir::func::FuncOp source, target;
+  int64_t gpuChain;
   llvm::DenseMap<Value, Value> buffers;
   llvm::DenseMap<Value, Value> rowCounts; ///< By tensors with a #tower.bound.
   std::optional<InPlace> places;          ///< Where values may be computed,

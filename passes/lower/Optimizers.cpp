@@ -286,7 +286,7 @@ LogicalResult lower(Lowering &b, SquaredNormOp op) {
     b.store(sum, result);
     return success();
   }
-  // Each row's sum, then their sum in order.
+  // Each row's sum, then their sum.
   Value count = op.getCount() ? b.toIndex(b.scalar(b.memory(op.getCount()))) : b.index(shape[0]);
   b.bound(count, shape[0]);
   Value sums = b.allocateF32({shape[0]});
@@ -297,9 +297,7 @@ LogicalResult lower(Lowering &b, SquaredNormOp op) {
     });
     b.store(sum, sums, row);
   });
-  Values total = b.loop(b.index(0), count, 1, b.f32(0),
-                        [&](Value row, ValueRange sum) -> Values { return {b.add(sum[0], b.load(sums, row))}; });
-  b.store(total[0], result);
+  b.store(b.total(sums, count), result);
   return success();
 }
 

@@ -133,24 +133,77 @@ Value RowSum::gradientAt(Value position, Value &owner) {
   return result;
 }
 
-SummedColumns RowSum::sum(Value begin, Value end, Value from, int64_t width) {
-  SummedColumns result;
-  Values initial;
-  result.parts = b.parts(from, width);
-  for (const Part &part : result.parts)
-    initial.push_back(b.splat(0, part.type));
-  result.sums = b.loop(begin, end, 1, initial, [&](Value at, ValueRange before) -> Values {
+/// Adds the gradients of positions [begin, end) of `order`.
+Values RowSum::addPositions(ArrayRef<Part> parts, ValueRange sums, Value begin, Value end) {
+  return b.loop(begin, end, 1, sums, [&](Value at, ValueRange before) -> Values {
     Value position = b.toIndex(b.load(order, at)), owner;
     Value gradient = gradientAt(position, owner);
     Value coefficient = weighted ? b.load(coefficients, position) : Value();
     Values after;
-    for (auto [part, sum] : llvm::zip(result.parts, before)) {
+    for (auto [part, sum] : llvm::zip(parts, before)) {
       Value g = b.loadVector(part.type, gradient, {owner, part.column});
       after.push_back(coefficient ? b.fma(g, b.broadcast(coefficient, part.type), sum) : b.add(sum, g));
     }
     return after;
   });
+}
+
+SummedColumns RowSum::sum(Value begin, Value end, Value from, int64_t width) {
+  SummedColumns result;
+  result.parts = b.parts(from, width);
+  for (const Part &part : result.parts)
+    result.sums.push_back(b.splat(0, part.type));
+  if (!windows) {
+    result.sums = addPositions(result.parts, result.sums, begin, end);
+    return result;
+  }
+  // What is before the row's first window, its windows, and what is behind them.
+  Value size = b.index(b.chain());
+  Value first = b.div(b.add(begin, b.index(b.chain() - 1)), size), last = b.div(end, size);
+  Value hasSome = b.compare(arith::CmpIPredicate::slt, first, last);
+  result.sums = addPositions(result.parts, result.sums, begin, b.select(hasSome, b.mul(first, size), end));
+  result.sums = b.loop(first, last, 1, result.sums, [&](Value window, ValueRange before) -> Values {
+    Values after;
+    for (auto [part, sum] : llvm::zip(result.parts, before))
+      after.push_back(b.add(sum, b.loadVector(part.type, windows, {window, part.column})));
+    return after;
+  });
+  result.sums = addPositions(result.parts, result.sums, b.select(hasSome, b.mul(last, size), end), end);
   return result;
+}
+
+/// The number of the row that has a place in `order`.
+Value RowSum::rowAt(Value place) {
+  Value one = b.index(1);
+  return b.whileLoop(
+      {b.index(0), b.sub(distinct, one)},
+      [&](ValueRange range) -> Value { return b.compare(arith::CmpIPredicate::slt, range[0], range[1]); },
+      [&](ValueRange range) -> Values {
+        Value middle = b.div(b.add(range[0], range[1]), b.index(2));
+        Value isBelow = b.compare(arith::CmpIPredicate::sle, b.toIndex(b.load(ends, middle)), place);
+        return {b.select(isBelow, b.add(middle, one), range[0]), b.select(isBelow, range[1], middle)};
+      })[0];
+}
+
+/// Warps of their own sum the windows of rows that came often, as of a feature's few values.
+void RowSum::sumWindows(Value total) {
+  int64_t most = entries / b.chain();
+  if (most < 2)
+    return;
+  Value size = b.index(b.chain()), used = b.div(total, size), memory = b.allocateF32({most, dim});
+  b.bound(used, most);
+  b.rows(used, b.chain() * dim, [&](Value window) {
+    Value begin = b.mul(window, size), end = b.add(begin, size);
+    Value isOfOne = b.compare(arith::CmpIPredicate::eq, rowAt(begin), rowAt(b.sub(end, b.index(1))));
+    b.ifThen(isOfOne, [&] {
+      forColumns([&](Value from, int64_t width) {
+        SummedColumns columns = sum(begin, end, from, width);
+        for (auto [part, sum] : llvm::zip(columns.parts, columns.sums))
+          b.store(sum, memory, {window, part.column});
+      });
+    });
+  });
+  windows = memory;
 }
 
 void RowSum::group(Value rows) {
@@ -207,6 +260,7 @@ void RowSum::groupOnGpu(Value rows) {
   distinct = numberRows(b, rowOfEntry, tableRows, bound(), rows, ends);
   Value starts = b.allocate({bound() + 1}, b.getI32Type());
   groupEntries(b, rowOfEntry, distinct, ends, starts, order, [&](Value entry) { return positionOf(entry); });
+  sumWindows(b.toIndex(b.load(starts, distinct)));
 }
 
 void RowSum::forRows(int64_t cost, function_ref<void(Value, Value, Value)> body) {

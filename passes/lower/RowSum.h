@@ -51,6 +51,9 @@ public:
   SummedColumns sum(Value begin, Value end, Value from, int64_t width);
 
 private:
+  void sumWindows(Value total);
+  Value rowAt(Value place);
+  Values addPositions(llvm::ArrayRef<Part> parts, ValueRange sums, Value begin, Value end);
   void writeEntries(Share &share);
   void groupOnGpu(Value rows);
   Value positionOf(Value entry);
@@ -68,6 +71,7 @@ private:
   Value ends;                  // by distinct row: how many positions, then where they end
   Value order;                 // positions, those of one row together
   Value distinct;
+  Value windows; // on a GPU: sums of `order`'s windows of chain() positions, of those that have one row; or null
 };
 
 } // namespace tower::lower

@@ -7,6 +7,7 @@
 //     Y = X_v W_v + (b + sum_{f masked} d_f W_f)     dW_v = X_v^T dY     dX_v = dY W_v^T
 //
 // are products of that extent. So two complementary views together multiply as much as one without a mask.
+#include "passes/gpu/Alignment.h"
 #include "passes/lower/Lower.h"
 
 #include <algorithm>
@@ -39,6 +40,11 @@ void forSegments(const Columns &columns, function_ref<void(size_t f, int64_t fir
 Value partOf(Lowering &b, Value matrix, Value rows, OpFoldResult columns) {
   SmallVector<OpFoldResult> zeros(2, b.getIndexAttr(0)), ones(2, b.getIndexAttr(1));
   return memref::SubViewOp::create(b, matrix, zeros, {getAsOpFoldResult(rows), columns}, ones);
+}
+
+/// Memory for rows of segments. For a GPU each begins at a multiple of 16 bytes, which are then read and written at once.
+Value allocateRows(Lowering &b, int64_t rows, int64_t width) {
+  return b.allocateF32({rows, b.onGpu() ? static_cast<int64_t>(llvm::alignTo(width, kVector)) : width});
 }
 
 /// The rows of the weight that X_v is multiplied with: all of it, or a copy of the visible ones.
@@ -154,7 +160,7 @@ SideBySide &sideBySide(Lowering &b, const LayerInput &input) {
   if (result.memory)
     return result;
   result.columns = columnsOf(b, input.segments, input.mask, input.skipMasked);
-  result.memory = b.allocateF32({memoryType(input.segments[0].getType()).getDimSize(0), result.columns.bound});
+  result.memory = allocateRows(b, memoryType(input.segments[0].getType()).getDimSize(0), result.columns.bound);
   // Else default rows are written over zeros.
   if (!input.mask || input.skipMasked)
     b.inParts(result.memory);
@@ -239,7 +245,7 @@ LogicalResult lower(Lowering &b, SegmentWeightGradOp op) {
 LogicalResult lower(Lowering &b, SegmentInputGradOp op) {
   Value dy = b.rowsInUse(op.getGradient()), weight = b.memory(op.getWeight());
   Columns columns = columnsOf(b, op.getSegments(), op.getMask(), op.getSkipMasked());
-  Value all = b.allocateF32({shapeOf(b.memory(op.getGradient()))[0], columns.bound});
+  Value all = allocateRows(b, shapeOf(b.memory(op.getGradient()))[0], columns.bound);
   b.layerProduct(dy, false, visibleRows(b, columns, weight), /*transposeB=*/true,
                  partOf(b, all, b.rowCount(op.getGradient()), columns.total), false);
   for (auto [f, segment] : llvm::enumerate(op.getSegments())) {

@@ -53,6 +53,8 @@ public:
   }
   Value firstPair(Value row) { return pairs ? pairs->firstOf(row) : row; }
   bool hasOnePairPerRow() const { return !pairs; }
+  /// Where several pairs share a row of queries; else null.
+  const PairsOfRows *pairsOfRows() const { return pairs ? &*pairs : nullptr; }
 
   /// Scaled and corrected scores, with the logarithm of how often the column counts.
   Value logits(const ScoreRow &row, Value column, VectorType type) {
@@ -147,8 +149,9 @@ private:
     if (numPairs == mostColumns)
       return short_;
     Value all = b.allocate({mostColumns}, b.getI32Type());
-    b.loop(b.index(0), b.index(numPairs), 1, [&](Value i) { b.store(b.load(short_, i), all, i); });
-    b.loop(b.index(numPairs), b.index(mostColumns), 1, [&](Value i) { b.store(b.integer(-1, 32), all, i); });
+    b.elements(b.index(numPairs), 1, [&](Value i) { b.store(b.load(short_, i), all, i); });
+    b.elements(b.index(mostColumns - numPairs), 1,
+               [&](Value i) { b.store(b.integer(-1, 32), all, b.add(i, b.index(numPairs))); });
     return all;
   }
 

@@ -14,6 +14,8 @@ namespace tower::lower {
 
 Value Emitter::lane() { return gpu::ThreadIdOp::create(*this, gpu::Dimension::x); }
 
+Value Emitter::ofLane(int64_t each) { return each == 1 ? lane() : mul(lane(), index(each)); }
+
 void Emitter::syncWarp() { NVVM::SyncWarpOp::create(*this, integer(-1, 32)); }
 
 void Emitter::storeOnce(Value value, Value memory, ValueRange at) {
@@ -47,9 +49,16 @@ void Emitter::blocks(Value count, Body body) {
   alongLanes = outside;
 }
 
-void Emitter::lanesOf(Value from, Value to, VectorBody body) {
+int64_t Emitter::atOnce(int64_t width) {
+  for (int64_t count : {4, 2})
+    if (width % count == 0 && width >= count * kWarp)
+      return count;
+  return 1;
+}
+
+void Emitter::lanesOf(Value from, Value to, int64_t each, VectorBody body) {
   bool outside = std::exchange(alongLanes, true);
-  loop(add(from, lane()), to, kWarp, [&](Value column) { body(column, vectorOf(getF32Type(), 1)); });
+  loop(add(from, ofLane(each)), to, each * kWarp, [&](Value column) { body(column, vectorOf(getF32Type(), each)); });
   alongLanes = outside;
   if (!alongLanes)
     syncWarp();
@@ -111,12 +120,13 @@ Value Emitter::claim(Value value, Value memory, ValueRange at) {
   return op.getResult();
 }
 
-Value Emitter::foldOnWarp(Value width, FoldBody body, bool maximum) {
-  VectorType one = vectorOf(getF32Type(), 1);
+Value Emitter::foldOnWarp(Value width, int64_t each, FoldBody body, bool maximum) {
+  VectorType type = vectorOf(getF32Type(), each);
   bool outside = std::exchange(alongLanes, true);
-  Values mine = loop(lane(), width, kWarp, neutral(one, maximum), [&](Value column, ValueRange before) -> Values {
-    return {combine(before[0], body(column, one), maximum)};
-  });
+  Values mine =
+      loop(ofLane(each), width, each * kWarp, neutral(type, maximum), [&](Value column, ValueRange before) -> Values {
+        return {combine(before[0], body(column, type), maximum)};
+      });
   alongLanes = outside;
   // What the body stored is for all lanes.
   syncWarp();
@@ -125,13 +135,14 @@ Value Emitter::foldOnWarp(Value width, FoldBody body, bool maximum) {
 
 SmallVector<Part> Emitter::partsOfLanes(Value from, int64_t width) {
   SmallVector<Part> result;
-  for (int64_t first = 0; first < width; first += kWarp) {
-    Value column = add(lane(), index(first)), valid;
-    if (width - first < kWarp) {
+  int64_t each = atOnce(width);
+  for (int64_t first = 0; first < width; first += each * kWarp) {
+    Value column = add(ofLane(each), index(first)), valid;
+    if (width - first < each * kWarp) {
       valid = compare(arith::CmpIPredicate::slt, column, index(width));
-      column = min(column, index(width - 1));
+      column = min(column, index(width - each));
     }
-    result.push_back({add(from, column), vectorOf(getF32Type(), 1), valid});
+    result.push_back({add(from, column), vectorOf(getF32Type(), each), valid});
   }
   return result;
 }

@@ -13,11 +13,11 @@
 // CHECK: gpu.launch_func @train_step_kernels::@train_step_activate_0_and_1_more_0 blocks in (%c4, %c1, %c1)
 // CHECK: gpu.launch_func @train_step_kernels::@train_step_add_2 blocks in (%c2, %c1, %c1)
 // CHECK-NOT: gpu.launch_func
-func.func @train_step(%x: tensor<16x16xf32>) -> (tensor<16x16xf32> {tower.result = "y"}) {
-  %a = tower.activate relu %x : tensor<16x16xf32>
-  %b = tower.activate tanh %x : tensor<16x16xf32>
-  %y = tower.add %a, %b : tensor<16x16xf32>
-  return %y : tensor<16x16xf32>
+func.func @train_step(%x: tensor<32x32xf32>) -> (tensor<32x32xf32> {tower.result = "y"}) {
+  %a = tower.activate relu %x : tensor<32x32xf32>
+  %b = tower.activate tanh %x : tensor<32x32xf32>
+  %y = tower.add %a, %b : tensor<32x32xf32>
+  return %y : tensor<32x32xf32>
 }
 
 // -----
