@@ -15,6 +15,8 @@
 #include "passes/lower/ScoreTiles.h"
 #include "passes/lower/SweptPairs.h"
 
+#include <numbers>
+
 using namespace mlir;
 
 namespace tower::lower {
@@ -78,30 +80,34 @@ private:
     return b.select(isThere, score, none);
   }
 
-  /// exp(x) for x <= 0, where a row's sum is at least 1: absolutely to 3e-7, in half of the operations that all x would
-  /// need. 2^k 2^f with a polynomial for 2^f, |f| <= 1/2, and 2^k made in the exponent's bits. 2^-126 for all below.
+  /// exp(x), by the instruction for 2^x: to 2^-22 of the result, 0 for -infinity.
   Value power(Value x) {
-    constexpr double log2e = 1.4426950408889634, toNearest = 12582912; // 1.5 * 2^23: its sums are whole numbers
-    constexpr double coefficients[] = {0.001327647129, 0.009675540961, 0.05550713092, 0.2402212024, 0.693146944, 1};
-    Value t = b.max(b.f32(-126), b.mul(x, b.f32(log2e))), shifted = b.add(t, b.f32(toNearest)); // NaN stays NaN
-    Value f = b.sub(t, b.sub(shifted, b.f32(toNearest))), y = b.f32(coefficients[0]);
-    for (double coefficient : llvm::drop_begin(coefficients))
-      y = math::FmaOp::create(b, y, f, b.f32(coefficient));
-    auto bits = [&](Value number) -> Value { return arith::BitcastOp::create(b, b.getI32Type(), number); };
-    Value exponent = arith::ShLIOp::create(b, bits(shifted), b.integer(23, 32));
-    return arith::BitcastOp::create(b, b.getF32Type(), b.add(bits(y), exponent));
+    return math::Exp2Op::create(b, b.mul(x, b.f32(std::numbers::log2e)), arith::FastMathFlags::afn);
   }
 
-  /// `bits` and the one of `column` in a tile, if it is there.
-  Value withBit(Value bits, Value column, Value first) {
-    Value at = b.toI32(b.sub(column, first)), zero = b.integer(0, 32);
-    Value isThere = b.compare(arith::CmpIPredicate::ult, at, b.integer(kTileColumns, 32));
-    Value bit = arith::ShLIOp::create(b, b.integer(1, 32), b.select(isThere, at, zero));
-    return arith::OrIOp::create(b, bits, b.select(isThere, bit, zero));
-  }
+  /// Whether a column, or a row, of the tile has its bit.
   Value hasBit(Value bits, Value column, Value first) {
     Value shifted = arith::ShRUIOp::create(b, bits, b.toI32(b.sub(column, first)));
     return arith::TruncIOp::create(b, b.getI1Type(), shifted);
+  }
+
+  /// The states of a lane's two rows, with those of their walks, if there are any.
+  Values start(std::optional<Walk> &walk, Values states, ValueRange rows) {
+    if (walk)
+      for (Value row : rows)
+        states.append(walk->start(row));
+    return states;
+  }
+  /// For each of the two rows its bits in a tile; what the walks carry on goes to `after`.
+  Values walk(std::optional<Walk> &walk, ValueRange rows, ValueRange states, Value first, Values &after) {
+    Values result;
+    for (auto [r, row] : llvm::enumerate(rows))
+      if (walk) {
+        auto [bits, next] = walk->bits(row, states.slice(Walk::kStates * r, Walk::kStates), first);
+        result.push_back(bits);
+        after.append(next);
+      }
+    return result;
   }
 
   void overColumns();
@@ -124,15 +130,11 @@ void Flash::overColumns() {
     ids = {idsOf(rows[0]), idsOf(rows[1])};
     // Far below every score, and a number: the difference of two infinities is none.
     Value low = b.f32(-1e30);
-    return {low, low, b.f32(0), b.f32(0)};
+    return start(pairs.ofRows, {low, low, b.f32(0), b.f32(0)}, rows);
   };
   sweep.tile = [&](const ScoreTile &tile, ValueRange states) -> ScoreSweep::Step {
-    Values bits, logits = tile.scores, highs(states.take_front(2));
-    if (softmax.leavesOutCopies())
-      for (Value row : rows)
-        bits.push_back(softmax.forPairs(row, b.integer(0, 32), [&](Value pair, ValueRange before) -> Values {
-          return {withBit(before[0], softmax.positive(pair), tile.first)};
-        })[0]);
+    Values walks, logits = tile.scores, highs(states.take_front(2));
+    Values bits = walk(pairs.ofRows, rows, states.drop_front(4), tile.first, walks);
     Values tileHighs(2, b.f32(-std::numeric_limits<float>::infinity()));
     for (int64_t c = 0; c < ScoreTile::kColumnsOfLane; ++c) {
       Value number = tile.columns[c], column = b.min(number, last), isThere = inside(number, softmax.count);
@@ -157,7 +159,9 @@ void Flash::overColumns() {
       }
       sumsAfter.push_back(b.fma(states[2 + r], scales[r], sweep.acrossRow(sum, /*maximum=*/false)));
     }
-    return {logits, {highs[0], highs[1], sumsAfter[0], sumsAfter[1]}, scales};
+    Values after{highs[0], highs[1], sumsAfter[0], sumsAfter[1]};
+    after.append(walks);
+    return {logits, after, scales};
   };
   sweep.finish = [&](int64_t r, Value row, ValueRange states) {
     b.store(states[r], highest, row);
@@ -176,15 +180,11 @@ void Flash::overRows() {
     columns = Values(numbers);
     ids = {idsOf(columns[0]), idsOf(columns[1])};
     shifts = {shiftOf(columns[0]), shiftOf(columns[1])};
-    return {};
+    return start(pairs.ofColumns, {}, columns);
   };
-  sweep.tile = [&](const ScoreTile &tile, ValueRange) -> ScoreSweep::Step {
-    Values bits, logits = tile.scores;
-    if (softmax.leavesOutCopies())
-      for (Value column : columns)
-        bits.push_back(pairs.ofColumn(column, b.integer(0, 32), [&](Value pair, ValueRange before) -> Values {
-          return {withBit(before[0], pairs.rowOf(pair), tile.first)};
-        })[0]);
+  sweep.tile = [&](const ScoreTile &tile, ValueRange states) -> ScoreSweep::Step {
+    Values walks, logits = tile.scores;
+    Values bits = walk(pairs.ofColumns, columns, states, tile.first, walks);
     for (int64_t c = 0; c < ScoreTile::kColumnsOfLane; ++c) {
       Value number = tile.columns[c], row = b.min(number, last), isThere = inside(number, rowCount);
       Values idsOfRow = idsOf(row);
@@ -198,7 +198,7 @@ void Flash::overRows() {
         s = b.mul(power(b.sub(s, high)), factor);
       }
     }
-    return {logits, {}, {}};
+    return {logits, walks, {}};
   };
   sweep.run(dx);
 }

@@ -4,15 +4,21 @@
 
 using namespace tower::lower;
 
-PairsOfRows::PairsOfRows(Lowering &b, Value rowOf, int64_t mostRows, Value count)
-    : b(b), starts(b.allocate({mostRows + 1}, b.getI32Type())), order(b.allocate(shapeOf(rowOf), b.getI32Type())) {
+PairsOfRows::PairsOfRows(Lowering &b, Value rowOf, int64_t mostRows, Value count, Value taken)
+    : starts(b.allocate({mostRows + 1}, b.getI32Type())), order(b.allocate(shapeOf(rowOf), b.getI32Type())), b(b) {
   if (b.onGpu()) {
+    Value pairs = b.index(shapeOf(rowOf)[0]), inOrder = rowOf;
+    if (taken) {
+      inOrder = b.allocate(shapeOf(rowOf), b.getI32Type());
+      b.elements(pairs, 2, [&](Value i) { b.store(b.load(rowOf, b.toIndex(b.load(taken, i))), inOrder, i); });
+    }
     Value counts = b.allocate({mostRows}, b.getI32Type());
     b.elements(b.index(mostRows), 1, [&](Value row) { b.store(b.integer(0, 32), counts, row); });
-    b.elements(b.index(shapeOf(rowOf)[0]), 2, [&](Value pair) {
+    b.elements(pairs, 2, [&](Value pair) {
       b.atomic(mlir::arith::AtomicRMWKind::addi, b.integer(1, 32), counts, b.toIndex(b.load(rowOf, pair)));
     });
-    groupEntries(b, rowOf, count, counts, starts, order, [&](Value pair) { return b.toI32(pair); });
+    groupEntries(b, inOrder, count, counts, starts, order,
+                 [&](Value entry) { return taken ? b.load(taken, entry) : b.toI32(entry); });
     return;
   }
   Value all = b.index(shapeOf(rowOf)[0]), zero = b.integer(0, 32), one = b.integer(1, 32);

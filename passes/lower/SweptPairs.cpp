@@ -11,8 +11,51 @@ SweptPairs::SweptPairs(Lowering &b, Softmax &softmax, Value scale)
     : b(b), softmax(softmax), scale(scale), width(shapeOf(softmax.query)[1]) {
   for (Value *numbers : {&losses, &once, &copies, &factors, &corrections})
     *numbers = b.allocateF32({softmax.numPairs});
-  if (softmax.positives)
-    pairsOfColumns.emplace(b, softmax.positives, softmax.mostColumns, softmax.count);
+  if (!softmax.positives)
+    return;
+  const PairsOfRows *rows = softmax.pairsOfRows();
+  pairsOfColumns.emplace(b, softmax.positives, softmax.mostColumns, softmax.count, rows ? rows->order : Value());
+  if (!softmax.leavesOutCopies())
+    return;
+  // Where each query has one pair, the pair's number is its row.
+  Value pairs = b.index(softmax.numPairs), rowsOfColumns = pairsOfColumns->order, positives = softmax.positives;
+  if (rows) {
+    rowsOfColumns = b.allocate({softmax.numPairs}, b.getI32Type());
+    b.elements(pairs, 2, [&](Value i) {
+      Value pair = b.toIndex(b.load(pairsOfColumns->order, i));
+      b.store(b.load(softmax.queryRows, pair), rowsOfColumns, i);
+    });
+    positives = sortedPositives();
+  }
+  Value starts = rows ? rows->starts : b.allocate({softmax.numPairs + 1}, b.getI32Type());
+  if (!rows)
+    b.elements(b.index(softmax.numPairs + 1), 1, [&](Value i) { b.store(b.toI32(i), starts, i); });
+  ofRows.emplace(b, starts, positives);
+  ofColumns.emplace(b, pairsOfColumns->starts, rowsOfColumns);
+}
+
+/// The positives of each row's pairs, rising. Rows have few: each lane ranks one of them among all.
+Value SweptPairs::sortedPositives() {
+  const PairsOfRows &rows = *softmax.pairsOfRows();
+  Value result = b.allocate({softmax.numPairs}, b.getI32Type());
+  auto at = [&](Value i) { return b.load(softmax.positives, b.toIndex(b.load(rows.order, i))); };
+  b.rows(b.extent(softmax.query, 0), 4, [&](Value row) {
+    Value begin = b.toIndex(b.load(rows.starts, row)), end = b.toIndex(b.load(rows.starts, b.add(row, b.index(1))));
+    b.inLanes([&] {
+      b.loop(b.add(begin, b.lane()), end, kWarp, [&](Value i) {
+        Value mine = at(i);
+        Value rank = b.loop(begin, end, 1, begin, [&](Value j, ValueRange before) -> Values {
+          Value other = at(j), equal = b.compare(arith::CmpIPredicate::eq, other, mine);
+          Value less =
+              arith::OrIOp::create(b, b.compare(arith::CmpIPredicate::slt, other, mine),
+                                   arith::AndIOp::create(b, equal, b.compare(arith::CmpIPredicate::slt, j, i)));
+          return {b.add(before[0], b.select(less, b.index(1), b.index(0)))};
+        })[0];
+        b.store(mine, result, rank);
+      });
+    });
+  });
+  return result;
 }
 
 /// The sum of `numbers` over the row's pairs with another positive than this.
@@ -79,25 +122,23 @@ void SweptPairs::finishRow(Value row, Value highest, Value sums, Value rowFactor
   });
 }
 
-Values SweptPairs::ofColumn(Value column, Value initial, function_ref<Values(Value pair, ValueRange before)> body) {
-  if (pairsOfColumns)
-    return pairsOfColumns->of(column, initial, body);
-  return body(column, initial);
-}
-
 void SweptPairs::finishColumn(Value u, Value dx) {
-  auto add = [&] {
+  auto add = [&](Value pair, Value column, VectorType type, Value to) {
+    Value q = b.loadVector(type, softmax.query, {rowOf(pair), column});
+    return b.fma(b.broadcast(b.load(corrections, pair), type), q, to);
+  };
+  auto all = [&] {
     b.vectors(width, [&](Value column, VectorType type) {
-      Value x = ofColumn(u, b.loadVector(type, dx, {u, column}), [&](Value pair, ValueRange before) -> Values {
-        Value q = b.loadVector(type, softmax.query, {rowOf(pair), column});
-        return {b.fma(b.broadcast(b.load(corrections, pair), type), q, before[0])};
-      })[0];
+      Value x = b.loadVector(type, dx, {u, column});
+      if (pairsOfColumns)
+        x = pairsOfColumns->of(
+            u, x, [&](Value pair, ValueRange before) -> Values { return {add(pair, column, type, before[0])}; })[0];
+      else
+        x = add(u, column, type, x);
       b.store(x, dx, {u, column});
     });
   };
-  if (pairsOfColumns)
-    return add();
-  b.ifThen(b.compare(arith::CmpIPredicate::slt, u, b.index(softmax.numPairs)), add);
+  pairsOfColumns ? all() : b.ifThen(b.compare(arith::CmpIPredicate::slt, u, b.index(softmax.numPairs)), all);
 }
 
 } // namespace tower::lower

@@ -5,6 +5,7 @@
 #define TOWER_PASSES_LOWER_SWEPTPAIRS_H
 
 #include "passes/lower/Softmax.h"
+#include "passes/lower/Walk.h"
 
 namespace tower::lower {
 
@@ -17,13 +18,13 @@ public:
   /// Adds to the gradient of an item what the pairs do whose positive it is.
   void finishColumn(Value column, Value dx);
 
-  Value rowOf(Value pair) { return softmax.queryRows ? b.toIndex(b.load(softmax.queryRows, pair)) : pair; }
-  /// Starts with `initial`, and goes on with each pair whose positive is the column.
-  Values ofColumn(Value column, Value initial, llvm::function_ref<Values(Value pair, ValueRange before)> body);
-
   Value losses; ///< Of pairs, weighted.
+  /// Where copies are left out, the positives of a row, and the rows that have a column as theirs.
+  std::optional<Walk> ofRows, ofColumns;
 
 private:
+  Value rowOf(Value pair) { return softmax.queryRows ? b.toIndex(b.load(softmax.queryRows, pair)) : pair; }
+  Value sortedPositives();
   void countCopies(Value row);
   Value sumOfOthers(Value row, Value positive, Value numbers);
   Value scaledWeight(Value pair) { return softmax.scaledWeight(scale, pair); }

@@ -14,6 +14,8 @@
 #include "mlir/Target/LLVMIR/Export.h"
 #include "mlir/Transforms/Passes.h"
 #include "passes/target/RunPasses.h"
+#include "llvm/IR/InstIterator.h"
+#include "llvm/IR/Instructions.h"
 #include "llvm/IR/Intrinsics.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
@@ -58,8 +60,8 @@ OwningOpRef<ModuleOp> lowerKernels(ModuleOp module) {
   return alone;
 }
 
-// As for a CPU, but that nothing is moved out of loops: ptxas does that itself, and knows how many registers there are. A
-// softmax's sweep, whose rows are in registers, would have the tf32 parts of all of them there too, and spill.
+// As for a CPU, but that nothing is moved out of loops: ptxas does that itself, and knows how many registers there are.
+// A softmax's sweep, whose rows are in registers, would have the tf32 parts of all of them there too, and spill.
 static constexpr llvm::StringLiteral kPipeline =
     "function(sroa,early-cse,simplifycfg),"
     "function(sroa,early-cse<memssa>,instcombine<no-verify-fixpoint>,simplifycfg,early-cse<memssa>)";
@@ -69,12 +71,30 @@ static void useInstructions(llvm::Module &module) {
   constexpr std::pair<llvm::StringLiteral, llvm::Intrinsic::ID> known[] = {{"__nv_sqrtf", llvm::Intrinsic::sqrt},
                                                                            {"__nv_floorf", llvm::Intrinsic::floor},
                                                                            {"__nv_fmaf", llvm::Intrinsic::fma},
-                                                                           {"__nv_fabsf", llvm::Intrinsic::fabs}};
+                                                                           {"__nv_fabsf", llvm::Intrinsic::fabs},
+                                                                           {"__nv_exp2f", llvm::Intrinsic::exp2}};
   for (auto [name, instruction] : known)
     if (llvm::Function *function = module.getFunction(name)) {
       function->replaceAllUsesWith(
           llvm::Intrinsic::getOrInsertDeclaration(&module, instruction, {function->getReturnType()}));
       function->eraseFromParent();
+    }
+}
+
+/// What threads change at once is one word each, which later kernels read: no order among other words, and no more than
+/// the device has to agree. Upstream's conversion asks for both of the whole system.
+static void relaxAtomics(llvm::Module &module) {
+  llvm::SyncScope::ID device = module.getContext().getOrInsertSyncScopeID("device");
+  for (llvm::Function &function : module)
+    for (llvm::Instruction &instruction : llvm::instructions(function)) {
+      if (auto *exchange = llvm::dyn_cast<llvm::AtomicCmpXchgInst>(&instruction)) {
+        exchange->setSuccessOrdering(llvm::AtomicOrdering::Monotonic);
+        exchange->setFailureOrdering(llvm::AtomicOrdering::Monotonic);
+        exchange->setSyncScopeID(device);
+      } else if (auto *update = llvm::dyn_cast<llvm::AtomicRMWInst>(&instruction)) {
+        update->setOrdering(llvm::AtomicOrdering::Monotonic);
+        update->setSyncScopeID(device);
+      }
     }
 }
 
@@ -105,6 +125,7 @@ FailureOr<std::string> emitPtx(ModuleOp kernels) {
   module->setTargetTriple(triple);
   module->setDataLayout(machine->createDataLayout());
   useInstructions(*module);
+  relaxAtomics(*module);
   for (llvm::Function &function : *module)
     if (function.isDeclaration() && !function.isIntrinsic() && !function.use_empty())
       return kernels.emitError() << "a kernel calls " << function.getName() << ", which nothing defines";

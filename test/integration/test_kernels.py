@@ -59,6 +59,9 @@ class Kernels(Case):
                 for used in ('ld.shared', 'bar.sync', 'shfl.sync.bfly',
                              'bar.warp.sync'):
                     self.assertIn(used, text)
+                # What threads claim is claimed on the device alone.
+                self.assertRegex(text, r'atom\.(relaxed\.gpu\.)?global')
+                self.assertNotIn('.sys.', text)
                 # Tensor cores, copies and stores of 16 bytes.
                 for name, body in kernels(text):
                     if 'mma.sync' in body:
