@@ -62,7 +62,7 @@ GpuWork sumOf(const GpuWork &operations, const GpuWork &bytes) {
 void KernelReport::printKernels(raw_ostream &os) const {
   os << "kernels of a step: " << step.launches() << " launches, " << step.copies << " copies from the host\n";
   std::vector<TableRow> rows{
-      {"kernel, ops", "blocks", "warps", "shared", "registers", "read", "written", "operations"}};
+      {"kernel, ops", "blocks", "warps", "shared", "registers", "waits", "read", "written", "operations"}};
   for (const GpuRates &gpu : kGpus)
     rows[0].push_back(gpu.name);
   rows[0].insert(rows[0].end(), {"bound by", "spec"});
@@ -78,10 +78,10 @@ void KernelReport::printKernels(raw_ostream &os) const {
     std::string times = kernel.times > 1 ? " (" + std::to_string(kernel.times) + " times)" : "";
     add({kernel.kernel + times, std::to_string(kernel.blocks), std::to_string(kernel.warps),
          kernel.sharedBytes ? std::to_string(kernel.sharedBytes) : "-",
-         known == registers.end() ? "-" : std::to_string(known->second)},
+         known == registers.end() ? "-" : std::to_string(known->second), shortNumber(kernel.waits)},
         kernel.work, "");
     for (const KernelWork::Part &kind : byKind(kernel))
-      add({"  " + kind.op, "", "", "", ""}, kind.work, kind.place);
+      add({"  " + kind.op, "", "", "", "", ""}, kind.work, kind.place);
   }
   printTable(rows, os);
 }

@@ -73,7 +73,8 @@ public:
   Counter(gpu::GPUFuncOp kernel, int64_t blocks, int64_t warps)
       : kernel(kernel), estimate(kernel, blocks, warps), threads(static_cast<double>(blocks * warps * lower::kWarp)) {}
 
-  void run() { countIn(kernel.getBody().front(), threads); }
+  /// Counts all; the waits of the warp that has most.
+  double run() { return countIn(kernel.getBody().front(), threads); }
 
   struct Part {
     GpuWork work;
@@ -82,8 +83,8 @@ public:
   std::map<std::pair<std::string, std::string>, Part> parts; ///< By what originOf says.
 
 private:
-  void countIn(Block &block, double threads);
-  void count(Operation *op, double threads);
+  double countIn(Block &block, double threads);
+  double count(Operation *op, double threads);
   void access(Operation *op, Value memory, ValueRange at, Type elements, bool reads, bool writes, double threads);
   void multiply(Operation *op, std::array<int64_t, 3> shape, bool isTf32, double threads);
   void compute(Operation *op, double threads);
@@ -102,28 +103,45 @@ Counter::Part &Counter::partOf(Operation *op) {
   return *part;
 }
 
-void Counter::countIn(Block &block, double threads) {
-  for (Operation &op : block)
-    count(&op, threads);
+double Counter::countIn(Block &block, double threads) {
+  double nested = 0, most = 0;
+  bool touchesMemory = false;
+  for (Operation &op : block) {
+    double waits = count(&op, threads);
+    // Conditions around all of a kernel are those of kernels that were merged: a block has one of them.
+    if (block.isEntryBlock() && isa<gpu::GPUFuncOp>(block.getParentOp()) && isa<scf::IfOp>(op))
+      most = std::max(most, waits);
+    else
+      nested += waits;
+    if (isa<memref::LoadOp, vector::LoadOp, memref::AtomicRMWOp, memref::GenericAtomicRMWOp>(op))
+      touchesMemory |= llvm::any_of(op.getOperandTypes(), [](Type type) {
+        auto memory = dyn_cast<MemRefType>(type);
+        return memory && !memory.getMemorySpace(); // not shared memory
+      });
+  }
+  return nested + most + (touchesMemory ? 1 : 0);
 }
 
-void Counter::count(Operation *op, double threads) {
+/// Gives the waits of what is inside.
+double Counter::count(Operation *op, double threads) {
   if (threads <= 0)
-    return;
-  if (auto loop = dyn_cast<scf::ForOp>(op))
-    return estimate.loop(loop, [&](double trips) { countIn(*loop.getBody(), threads * trips); });
+    return 0;
+  if (auto loop = dyn_cast<scf::ForOp>(op)) {
+    double waits = 0;
+    estimate.loop(loop, [&](double trips) { waits = trips * countIn(*loop.getBody(), threads * trips); });
+    return waits;
+  }
   if (auto choice = dyn_cast<scf::IfOp>(op)) {
     // What data decide is taken, unless masks do.
-    double share = estimate.share(choice.getCondition()).value_or(1);
-    estimate.where(choice.getCondition(), [&] { countIn(*choice.thenBlock(), threads * share); });
+    double share = estimate.share(choice.getCondition()).value_or(1), waits = 0;
+    estimate.where(choice.getCondition(), [&] { waits = countIn(*choice.thenBlock(), threads * share); });
     if (choice.elseBlock())
-      countIn(*choice.elseBlock(), threads * (1 - share));
-    return;
+      waits = std::max(waits, countIn(*choice.elseBlock(), threads * (1 - share)));
+    return waits;
   }
-  if (auto loop = dyn_cast<scf::WhileOp>(op)) {
-    countIn(*loop.getBeforeBody(), threads * kUnknownTrips);
-    return countIn(*loop.getAfterBody(), threads * kUnknownTrips);
-  }
+  if (auto loop = dyn_cast<scf::WhileOp>(op))
+    return kUnknownTrips * (countIn(*loop.getBeforeBody(), threads * kUnknownTrips) +
+                            countIn(*loop.getAfterBody(), threads * kUnknownTrips));
   llvm::TypeSwitch<Operation *>(op)
       .Case([&](memref::LoadOp o) { access(o, o.getMemRef(), o.getIndices(), o.getType(), true, false, threads); })
       .Case([&](vector::LoadOp o) { access(o, o.getBase(), o.getIndices(), o.getType(), true, false, threads); })
@@ -151,6 +169,7 @@ void Counter::count(Operation *op, double threads) {
                  threads);
       })
       .Default([&](Operation *other) { compute(other, threads); });
+  return 0;
 }
 
 /// A warp multiplies tiles of m x k and k x n.
@@ -226,7 +245,7 @@ void StepCounter::add(gpu::LaunchFuncOp launch) {
   for (BlockArgument shared : kernel.getWorkgroupAttributions())
     result.sharedBytes += bytesOf(cast<MemRefType>(shared.getType()));
   Counter counter(kernel, result.blocks, result.warps);
-  counter.run();
+  result.waits = counter.run();
   // What a part touches, and what all do, is not more than there is.
   Touches all;
   for (auto &[origin, part] : counter.parts) {

@@ -26,6 +26,9 @@ struct KernelWork {
   std::string kernel;
   int64_t times = 1; ///< In a step.
   int64_t blocks = 1, warps = 1, sharedBytes = 0;
+  /// How often a warp waits for memory, one time after the other: what a block of ops asks for it asks for at once, and
+  /// a loop's trips come after each other. Asynchronous copies are not waited for here.
+  double waits = 0;
   GpuWork work; ///< Of one launch.
 
   /// An op of the dataflow and its place in the spec, with what it adds to `work`.
