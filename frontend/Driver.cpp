@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
 #include "frontend/Driver.h"
+#include "frontend/DeviceCode.h"
 #include "frontend/Explain.h"
 #include "frontend/Importer.h"
 #include "frontend/ManifestWriter.h"
 #include "frontend/ModelReader.h"
+#include "frontend/OutputFile.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/Verifier.h"
 #include "mlir/Pass/PassManager.h"
-#include "mlir/Support/FileUtilities.h"
 #include "mlir/Support/Timing.h"
 #include "passes/EntryPoints.h"
 #include "passes/Passes.h"
@@ -16,17 +17,14 @@
 #include "passes/PlanMemory.h"
 #include "passes/StepWork.h"
 #include "passes/gpu/KernelReport.h"
-#include "passes/target/EmitKernels.h"
 #include "passes/target/EmitObject.h"
 #include "passes/target/JoinModules.h"
 #include "passes/target/Link.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FileUtilities.h"
-#include "llvm/Support/Path.h"
 #include "llvm/Support/Process.h"
 #include "llvm/Support/SourceMgr.h"
-#include "llvm/Support/ToolOutputFile.h"
 
 #include <iostream>
 
@@ -74,9 +72,7 @@ private:
   struct {
     OwningOpRef<ModuleOp> host; ///< In the LLVM dialect.
     std::map<std::string, int64_t> arenas;
-    std::string ptx;
-    std::vector<std::pair<int, std::unique_ptr<Assembly>>> assemblies; ///< Under way, by architecture.
-    std::vector<std::pair<int, std::vector<char>>> cubins;             ///< None where there is no ptxas.
+    DeviceCode code;
   } gpu;
 
   /// Runs a phase of the pipeline; what its passes do is timed under its name.
@@ -88,14 +84,11 @@ private:
   bool wantsGpu() const;
   bool wantsProcessor() const;
   LogicalResult lowerToGpu();
-  LogicalResult startAssembly();
   LogicalResult finishAssembly();
   LogicalResult lowerToMachine(ArrayRef<TargetDescription> targets, const ManifestWriter &manifest);
   LogicalResult emitCode(const TargetDescription &target);
   LogicalResult link(StringRef object, StringRef output);
   std::string outputName() const;
-  LogicalResult checkOutput() const;
-  LogicalResult write(StringRef path, llvm::function_ref<LogicalResult(llvm::raw_pwrite_stream &)> writer);
 };
 
 LogicalResult Compilation::phase(StringRef name, llvm::function_ref<void(OpPassManager &)> build) {
@@ -149,32 +142,8 @@ std::string Compilation::outputName() const {
   }
 }
 
-// Text and objects appear under their name only when they are whole.
-LogicalResult Compilation::write(StringRef path, llvm::function_ref<LogicalResult(llvm::raw_pwrite_stream &)> writer) {
-  std::string message;
-  std::unique_ptr<llvm::ToolOutputFile> file = openOutputFile(path, &message);
-  if (!file) {
-    llvm::errs() << "error: " << message << "\n";
-    return failure();
-  }
-  // Streams that cannot seek get what was written to memory.
-  SmallVector<char, 0> buffer;
-  llvm::raw_svector_ostream os(buffer);
-  if (failed(writer(os)))
-    return failure();
-  file->os() << StringRef(buffer.data(), buffer.size());
-  file->os().flush();
-  if (file->os().has_error()) {
-    llvm::errs() << "error: cannot write " << path << ": " << file->os().error().message() << "\n";
-    file->os().clear_error();
-    return failure();
-  }
-  file->keep();
-  return success();
-}
-
 LogicalResult Compilation::printModule() {
-  return write(outputName(), [&](llvm::raw_pwrite_stream &os) {
+  return writeOutput(outputName(), [&](llvm::raw_pwrite_stream &os) {
     module->print(os);
     return success();
   });
@@ -189,7 +158,7 @@ LogicalResult Compilation::link(StringRef object, StringRef output) {
 LogicalResult Compilation::emitCode(const TargetDescription &target) {
   if (options.stage == Stage::Llvm || options.stage == Stage::Asm || options.stage == Stage::Object) {
     TimingScope scope = timing.nest("emit");
-    return write(outputName(), [&](llvm::raw_pwrite_stream &os) {
+    return writeOutput(outputName(), [&](llvm::raw_pwrite_stream &os) {
       if (options.stage == Stage::Llvm)
         return emitLLVM(*module, target, os);
       return options.stage == Stage::Asm ? emitAssembly(*module, target, os) : emitObject(*module, target, os);
@@ -203,7 +172,7 @@ LogicalResult Compilation::emitCode(const TargetDescription &target) {
   llvm::FileRemover remover(object);
   {
     TimingScope scope = timing.nest("emit");
-    if (failed(write(object, [&](llvm::raw_pwrite_stream &os) { return emitObject(*module, target, os); })))
+    if (failed(writeOutput(object, [&](llvm::raw_pwrite_stream &os) { return emitObject(*module, target, os); })))
       return failure();
   }
   // The linker writes beside the output, which is then replaced in one step.
@@ -220,25 +189,6 @@ LogicalResult Compilation::emitCode(const TargetDescription &target) {
   return success();
 }
 
-// Said before minutes of work and in better words than the linker's.
-LogicalResult Compilation::checkOutput() const {
-  std::string path = outputName();
-  if (path == "-")
-    return success();
-  StringRef folder = llvm::sys::path::parent_path(path);
-  std::error_code error;
-  if (llvm::sys::fs::is_directory(path))
-    error = std::make_error_code(std::errc::is_a_directory);
-  else if (!folder.empty() && !llvm::sys::fs::exists(folder))
-    error = std::make_error_code(std::errc::no_such_file_or_directory);
-  else
-    error = llvm::sys::fs::access(folder.empty() ? "." : folder, llvm::sys::fs::AccessMode::Write);
-  if (!error)
-    return success();
-  llvm::errs() << "error: cannot write " << path << ": " << error.message() << "\n";
-  return failure();
-}
-
 bool Compilation::wantsGpu() const {
   if (options.stage == Stage::Linalg || options.stage == Stage::Planned)
     return false;
@@ -250,38 +200,9 @@ bool Compilation::wantsProcessor() const {
   return options.target != Target::Cuda && !printsKernels;
 }
 
-// In processes of their own, while the rest is compiled.
-LogicalResult Compilation::startAssembly() {
-  std::optional<std::string> assembler = findAssembler();
-  if (!assembler && options.stage == Stage::Cubin) {
-    llvm::errs() << "error: --emit=cubin: there is no ptxas in PATH nor in the CUDA toolkit's bin; install the CUDA "
-                 << "toolkit (TOWER_CUDA_TOOLKIT says where it is), or use --emit=ptx\n";
-    return failure();
-  }
-  // A GPU's driver assembles PTX itself, at every start.
-  for (int architecture : kArchitectures) {
-    if (!assembler)
-      break;
-    FailureOr<std::unique_ptr<Assembly>> assembly = Assembly::start(*assembler, gpu.ptx, architecture, llvm::errs());
-    if (failed(assembly))
-      return failure();
-    gpu.assemblies.emplace_back(architecture, std::move(*assembly));
-  }
-  return success();
-}
-
 LogicalResult Compilation::finishAssembly() {
   TimingScope scope = timing.nest("assemble");
-  for (auto &[architecture, assembly] : gpu.assemblies) {
-    std::string said;
-    FailureOr<std::vector<char>> cubin = assembly->finish(&said, llvm::errs());
-    if (failed(cubin))
-      return failure();
-    kernels->registers = registersIn(said);
-    gpu.cubins.emplace_back(architecture, std::move(*cubin));
-  }
-  gpu.assemblies.clear();
-  return success();
+  return kernels ? gpu.code.finishAssembly(kernels->registers) : success();
 }
 
 // Kernels as PTX and cubins; the host's program. Stops at a stage that was asked for.
@@ -310,21 +231,20 @@ LogicalResult Compilation::lowerToGpu() {
   FailureOr<std::string> ptx = emitPtx(*kernels);
   if (failed(ptx))
     return failure();
-  gpu.ptx = std::move(*ptx);
+  gpu.code.ptx = std::move(*ptx);
   auto save = [&](StringRef bytes) {
-    return write(outputName(), [&](llvm::raw_pwrite_stream &os) {
+    return writeOutput(outputName(), [&](llvm::raw_pwrite_stream &os) {
       os << bytes;
       return success();
     });
   };
   if (options.stage == Stage::Ptx)
-    return save(gpu.ptx);
+    return save(gpu.code.ptx);
   scope.stop();
-  if (failed(startAssembly()))
+  if (failed(gpu.code.startAssembly(/*required=*/options.stage == Stage::Cubin)))
     return failure();
   if (options.stage == Stage::Cubin)
-    return failed(finishAssembly()) ? failure()
-                                    : save(StringRef(gpu.cubins.back().second.data(), gpu.cubins.back().second.size()));
+    return failed(finishAssembly()) ? failure() : save(gpu.code.newest());
   if (failed(phase("convert", addHostPhase)))
     return failure();
   gpu.host = std::move(module);
@@ -372,7 +292,7 @@ LogicalResult Compilation::lowerToMachine(ArrayRef<TargetDescription> targets, c
       joined = std::move(module);
   }
   if (options.stage == Stage::Planned)
-    return write(outputName(), [&](llvm::raw_pwrite_stream &os) {
+    return writeOutput(outputName(), [&](llvm::raw_pwrite_stream &os) {
       os << planned;
       return success();
     });
@@ -385,12 +305,7 @@ LogicalResult Compilation::lowerToMachine(ArrayRef<TargetDescription> targets, c
   module = std::move(joined);
   if (failed(finishAssembly()))
     return failure();
-  SmallVector<Image> images;
-  if (!gpu.ptx.empty())
-    images.push_back({0, gpu.ptx});
-  for (const auto &[architecture, cubin] : gpu.cubins)
-    images.push_back({architecture, StringRef(cubin.data(), cubin.size())});
-  attachProgram(*module, manifest.write(arenas, gpu.arenas, kernels ? kernels->json() : "[]"), images);
+  attachProgram(*module, manifest.write(arenas, gpu.arenas, kernels ? kernels->json() : "[]"), gpu.code.images());
   return emitCode(targets.back());
 }
 
@@ -411,7 +326,7 @@ LogicalResult Compilation::optimize(Work plain, bool forGpu) {
 }
 
 LogicalResult Compilation::run() {
-  if (failed(checkOutput()))
+  if (failed(checkOutput(outputName())))
     return failure();
   FailureOr<std::vector<TargetDescription>> targets = describeTargets(options.cpu, llvm::errs());
   if (failed(targets))

@@ -22,14 +22,14 @@ void scan(Lowering &b, Value count, int64_t most, function_ref<Value(Value)> val
   auto elements = [&](Value chunk, Value k) {
     return b.add(b.add(b.mul(chunk, b.index(kChunk)), b.mul(k, b.index(kWarp))), b.lane());
   };
-  auto valueOf = [&](Value i, Value limit, function_ref<Value(Value)> of) {
+  auto valueOf = [&](Value i) {
     return b.choose(
-        b.compare(arith::CmpIPredicate::slt, i, limit), b.getI32Type(), [&]() -> Values { return {of(i)}; },
+        b.compare(arith::CmpIPredicate::slt, i, count), b.getI32Type(), [&]() -> Values { return {value(i)}; },
         [&]() -> Values { return {zero}; })[0];
   };
   b.rows(chunks, kChunk, [&](Value chunk) {
     Value mine = b.loop(b.index(0), b.index(kChunk / kWarp), 1, zero, [&](Value k, ValueRange before) -> Values {
-      return {b.add(before[0], valueOf(elements(chunk, k), count, value))};
+      return {b.add(before[0], valueOf(elements(chunk, k)))};
     })[0];
     b.store(b.acrossLanes(mine, /*maximum=*/false), sums, chunk);
   });
@@ -39,7 +39,7 @@ void scan(Lowering &b, Value count, int64_t most, function_ref<Value(Value)> val
     })[0];
     Value start = b.acrossLanes(mine, /*maximum=*/false);
     Value end = b.loop(b.index(0), b.index(kChunk / kWarp), 1, start, [&](Value k, ValueRange before) -> Values {
-      Value i = elements(chunk, k), here = valueOf(i, count, value), until = b.scanLanes(here);
+      Value i = elements(chunk, k), here = valueOf(i), until = b.scanLanes(here);
       Value first = b.add(before[0], b.sub(until, here));
       b.inLanes([&] { b.ifThen(b.compare(arith::CmpIPredicate::slt, i, count), [&] { use(i, first); }); });
       return {b.add(before[0], b.fromLane(until, b.integer(kWarp - 1, 32)))};
