@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <bit>
 #include <boost/context/fiber.hpp>
 #include <boost/context/fixedsize_stack.hpp>
@@ -15,6 +16,7 @@
 #include <memory>
 #include <numeric>
 #include <random>
+#include <thread>
 #include <vector>
 
 namespace context = boost::context;
@@ -270,17 +272,26 @@ void tower::gpu_test::setOrder(Order order) {
 }
 
 void tower::gpu_test::launch(const tower_kernel &kernel, int64_t blocks, int64_t warps, void *const *arguments) {
-  static thread_local Stacks stacks;
   std::vector<int64_t> order(blocks);
   std::iota(order.begin(), order.end(), 0);
   if (shuffling)
     std::shuffle(order.begin(), order.end(), *shuffling);
-  for (int64_t number : order) {
-    Block block(kernel, number, blocks, warps, arguments);
-    active = &block;
-    block.run(stacks, shuffling ? &*shuffling : nullptr);
-  }
-  active = nullptr;
+  std::atomic<int64_t> next = 0;
+  auto work = [&, random = shuffling ? &*shuffling : nullptr] {
+    static thread_local Stacks stacks;
+    for (int64_t i = next++; i < blocks; i = next++) {
+      Block block(kernel, order[i], blocks, warps, arguments);
+      active = &block;
+      block.run(stacks, random);
+    }
+    active = nullptr;
+  };
+  // A random order is one that a seed repeats, so one thread has it.
+  int64_t most = shuffling ? 1 : std::min<int64_t>(std::thread::hardware_concurrency(), blocks);
+  std::vector<std::jthread> others;
+  for (int64_t i = 1; i < most; ++i)
+    others.emplace_back(work);
+  work();
 }
 
 int64_t tower_device_place(int64_t number) { return active->place(number); }

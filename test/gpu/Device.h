@@ -13,7 +13,7 @@
 
 namespace tower::gpu_test {
 
-/// In which order what may run in any order runs; nothing: rising.
+/// In which order what may run in any order runs; nothing: rising, with blocks at the same time.
 using Order = std::optional<uint64_t>;
 
 /// The order of this thread's launches from now on.
