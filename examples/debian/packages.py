@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Turn `apt-cache dumpavail` into packages.tsv and pairs.tsv.
 
-    packages.py [DUMP] --out FOLDER      DUMP: a saved dump; without it apt-cache is asked
+    packages.py [DUMP] --out FOLDER [--more]      DUMP: a saved dump; without it apt-cache is asked
 
 A row of packages.tsv is a package (the first stanza of each name), a row of pairs.tsv says that package `query` wants
-package `item`: the first alternative of each of its Pre-Depends, Depends, Recommends, Suggests and Enhances.
+package `item`: the first alternative of each of its Pre-Depends, Depends, Recommends, Suggests and Enhances. With --more,
+packages.tsv has more columns: homepage, version, and the parts of names.
 """
 import argparse
 import hashlib
@@ -19,8 +20,14 @@ from tables import write  # noqa: E402
 
 RELATIONS = ["Pre-Depends", "Depends", "Recommends", "Suggests", "Enhances"]
 WORD = re.compile(r"[a-z][a-z0-9+]+")
+PART = re.compile(r"[a-z+]+|[0-9]+(?:\.[0-9]+)*")
+ADDRESS = re.compile(r"\w+://(?:[^/\s?#@]*@)?(?:www\d*\.)?([^/\s?#:]+)[^/\s?#]*((?:/+[^/\s?#]+)*)")
+NGRAM = 4
+COLUMNS = ["package", "section", "source", "maintainer", "priority", "architecture", "tags", "name_words",
+           "synopsis_words", "size"]
+MORE_COLUMNS = ["homepage", "version", "name_parts", "source_parts", "name_ngrams"]
 FIELDS = {"Package", "Source", "Section", "Maintainer", "Priority", "Architecture", "Tag", "Description-en",
-          "Description", "Installed-Size", *RELATIONS}
+          "Description", "Installed-Size", "Homepage", "Version", *RELATIONS}
 
 
 def stanzas(text):
@@ -51,15 +58,48 @@ def clean(text):
     return " ".join(text.split())
 
 
+def source(package):
+    return package.get("Source", "").split(" ")[0] or package["Package"]
+
+
 def row(package):
-    source = package.get("Source", "").split(" ")[0] or package["Package"]
     synopsis = package.get("Description-en", package.get("Description", ""))
     size = package.get("Installed-Size", "0")
-    return [package["Package"], clean(package.get("Section", "").rpartition("/")[2]), source,
+    return [package["Package"], clean(package.get("Section", "").rpartition("/")[2]), source(package),
             clean(package.get("Maintainer", "")), clean(package.get("Priority", "")),
             clean(package.get("Architecture", "")),
             ",".join(tag for tag in (clean(tag) for tag in package.get("Tag", "").split(",")) if tag),
             " ".join(words(package["Package"])), " ".join(words(synopsis)), size if size.isdigit() else "0"]
+
+
+def homepage(address):
+    """The host without www, and with one and with two parts of the path."""
+    match = ADDRESS.match(address.lower())
+    if not match:
+        return []
+    names = [match[1], *(part for part in match[2].split("/") if part)]
+    return ["/".join(names[:count]) for count in range(1, min(len(names), 3) + 1)]
+
+
+def parts(name):
+    """Letters and numbers of a name, each once; lib before two letters or more is a part of its own."""
+    found = []
+    for part in PART.findall(name):
+        found += ["lib", part[3:]] if part.startswith("lib") and len(part) > 4 else [part]
+    return list(dict.fromkeys(found))
+
+
+def ngrams(name):
+    """Each run of NGRAM characters, once; ^ and $ stand for the name's ends."""
+    ends = f"^{name}$"
+    return list(dict.fromkeys(ends[at:at + NGRAM] for at in range(max(1, len(ends) - NGRAM + 1))))
+
+
+def more(package):
+    """Values of MORE_COLUMNS. The version is upstream's: without epoch and Debian's revision."""
+    upstream = re.sub(r"^\d+:|-[^-]*$", "", clean(package.get("Version", "")))
+    return [" ".join(homepage(package.get("Homepage", ""))), upstream, " ".join(parts(package["Package"])),
+            " ".join(parts(source(package))), " ".join(ngrams(package["Package"]))]
 
 
 def targets(package, known):
@@ -78,6 +118,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("dump", nargs="?", help="a saved dump; default: ask apt-cache")
     parser.add_argument("--out", required=True, help="the folder for packages.tsv and pairs.tsv")
+    parser.add_argument("--more", action="store_true", help="more columns in packages.tsv")
     arguments = parser.parse_args()
     try:
         if arguments.dump:
@@ -95,9 +136,9 @@ def main():
     if not packages:
         sys.exit("error: the dump has no packages; run `apt-get update` first, or save `apt-cache dumpavail` elsewhere")
     pairs = [(name, item) for name, package in packages.items() for item in targets(package, packages)]
-    write(os.path.join(arguments.out, "packages.tsv"),
-          ["package", "section", "source", "maintainer", "priority", "architecture", "tags", "name_words",
-           "synopsis_words", "size"], map(row, packages.values()))
+    columns = COLUMNS + (MORE_COLUMNS if arguments.more else [])
+    rows = (row(package) + (more(package) if arguments.more else []) for package in packages.values())
+    write(os.path.join(arguments.out, "packages.tsv"), columns, rows)
     write(os.path.join(arguments.out, "pairs.tsv"), ["query", "item"], pairs)
     with open(os.path.join(arguments.out, "dump.sha256"), "w", encoding="ascii") as file:
         file.write(digest + "\n")

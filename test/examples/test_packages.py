@@ -10,6 +10,8 @@ Package: vim
 Source: vim-src (2:9.0)
 Priority: optional
 Section: contrib/editors
+Version: 2:9.0.1378-2+deb12u2
+Homepage: https://www.Vim.org/
 Installed-Size: 3000
 Maintainer: Debian Vim Maintainers <team@example.org>
 Architecture: amd64
@@ -29,20 +31,25 @@ Description: a later stanza of the same name
 
 Package: vim-common
 Architecture: all
+Version: 9-0~rc1-1
+Homepage: http://me@git.example.org:80/vim/common//files/more?x#y
 Suggests: vim | libc6
 Description: Common\tfiles
  Tag: no field
 
 Package: libc6
+Version: 2.36
+Homepage: none
 Installed-Size: none
 
 Package: python3
+Source: libpython3.11-defaults
 Section: python
 """
 
 
-def make(dump):
-    return script.make("debian/packages.py", {"dump": dump}, "dump", ("packages.tsv", "pairs.tsv"))
+def make(dump, *options):
+    return script.make("debian/packages.py", {"dump": dump}, "dump", ("packages.tsv", "pairs.tsv"), *options)
 
 
 class Packages(unittest.TestCase):
@@ -68,6 +75,19 @@ class Packages(unittest.TestCase):
     def test_the_dump_is_identified(self):
         self.assertIn(hashlib.sha256(DUMP.encode()).hexdigest(), self.result.stdout)
         self.assertIn("4 packages, 4 pairs", self.result.stdout)
+
+    def test_more_columns_come_after_the_others(self):
+        result, (packages, pairs) = make(DUMP, "--more")
+        self.assertEqual(result.stdout, self.result.stdout)
+        self.assertEqual(pairs, self.pairs)
+        self.assertEqual([row[:10] for row in packages], self.packages)
+        self.assertEqual(packages[0][10:], ["homepage", "version", "name_parts", "source_parts", "name_ngrams"])
+        self.assertEqual([row[10:] for row in packages[1:]], [
+            ["vim.org", "9.0.1378", "vim", "vim src", "^vim vim$"],
+            ["git.example.org git.example.org/vim git.example.org/vim/common", "9-0~rc1", "vim common", "vim common",
+             "^vim vim- im-c m-co -com comm ommo mmon mon$"],
+            ["", "2.36", "libc 6", "libc 6", "^lib libc ibc6 bc6$"],
+            ["", "", "python 3", "lib python 3.11 defaults", "^pyt pyth ytho thon hon3 on3$"]])
 
     def test_a_dump_without_packages_is_an_error(self):
         result, tables = make("nothing\n")
