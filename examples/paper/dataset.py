@@ -62,11 +62,12 @@ class Dataset:
         return read_json(path) if os.path.exists(path) else None
 
     def fingerprint(self):
-        """SHA-256 over names and bytes of the folder's files."""
+        """SHA-256 over names and bytes of the folder's files, but for hidden ones."""
         digest = hashlib.sha256()
         for folder, folders, files in os.walk(self.folder):
             folders.sort()
-            for name in sorted(files):
+            # Programs that have checked the data leave a stamp there.
+            for name in sorted(name for name in files if not name.startswith(".")):
                 path = os.path.join(folder, name)
                 digest.update(f"{os.path.relpath(path, self.folder)}\0{os.path.getsize(path)}\0".encode())
                 with open(path, "rb") as file:
