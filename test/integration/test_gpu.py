@@ -152,7 +152,7 @@ class Gpu(Case):
                    exe, 'train', '--device', 'tpu')
 
     def test_a_bundle_runs_and_reports(self):
-        archive, kernels = self.path('bundle.tar.gz'), self.path('k.mlir')
+        archive, kernels = self.path('bundle.tar.xz'), self.path('k.mlir')
         model = (spec('numbers'), '--data', data('numbers'))
         self.succeeds(sys.executable, os.path.join(ROOT, 'test/gpu/bundle'),
                       '--towerc', TOWERC, '--spec', model[0], *model[1:],
