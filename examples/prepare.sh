@@ -58,6 +58,10 @@ compile() {
     touch "$out/$model.compiled"
   fi
 }
+# recommend MODEL QUERY FLAG...: what the model's best checkpoint answers.
+recommend() {
+  "$out/$1" recommend --data "$data" --checkpoint "$out/$1.best.safetensors" --query "$2" -k 10 "${@:3}"
+}
 # train_and_evaluate MODEL FLAG...: with the flags for evaluate. Nothing is done twice.
 train_and_evaluate() {
   local model=$1 split result start
