@@ -132,12 +132,12 @@ void Explanation::print(llvm::raw_ostream &os) const {
 
 void Explanation::print(const Machine &machine, llvm::raw_ostream &os) const {
   ArrayRef<Decision> all = machine.decisions;
-  Tables tables = tablesOf(all);
   bool isFirst = &machine == &machines.front();
+  Tables tables = tablesOf(all), ofFirst = isFirst ? Tables() : tablesOf(machines.front().decisions);
   if (!machine.title.empty())
     os << machine.title << "\n\n";
   for (auto &[name, rows] : tables) {
-    if (!isFirst && tablesOf(machines.front().decisions).lookup(name) == rows)
+    if (!isFirst && ofFirst.lookup(name) == rows)
       continue;
     StringRef pass = name;
     pass.consume_front("tower-");
