@@ -186,8 +186,7 @@ void Product::onBlocks(gpu::GPUFuncOp kernel) {
   warpColumn = b.mul(Value(arith::RemUIOp::create(b, warp, b.index(kWarpsAcross))), b.index(columnsOfWarp));
   SharedTile ofA(b, a, /*depthIsInner=*/!aTransposed, /*isRight=*/false, tile.rows, kTileDepth, m, k);
   SharedTile ofB(b, right, /*depthIsInner=*/bTransposed, /*isRight=*/true, tile.columns, kTileDepth, n, k);
-  auto divideUp = [&](Value x, int64_t y) { return b.div(b.add(x, b.index(y - 1)), b.index(y)); };
-  Value across = divideUp(n, tile.columns), tiles = b.mul(divideUp(m, tile.rows), across);
+  Value across = b.divideUp(n, tile.columns), tiles = b.mul(b.divideUp(m, tile.rows), across);
   auto loop = scf::ForOp::create(b, gpu::BlockIdOp::create(b, gpu::Dimension::x), tiles,
                                  gpu::GridDimOp::create(b, gpu::Dimension::x));
   OpBuilder::InsertionGuard guard(b);

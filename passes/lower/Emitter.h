@@ -75,6 +75,8 @@ public:
   Value div(Value a, Value b);
   /// a b + c.
   Value fma(Value a, Value b, Value c) { return add(mul(a, b), c); }
+  /// a / b, rounded up; of indices that are not negative.
+  Value divideUp(Value a, int64_t b) { return div(add(a, index(b - 1)), index(b)); }
   Value min(Value a, Value b);
   Value max(Value a, Value b);
   Value sqrt(Value a);

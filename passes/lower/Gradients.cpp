@@ -49,7 +49,7 @@ LogicalResult lower(Lowering &b, ColumnSumOp op) {
   if (b.onGpu() && most > b.chain()) {
     // Warps sum some rows each, then columns their sums.
     int64_t pieces = llvm::divideCeil(most, b.chain());
-    Value sums = b.allocateF32({pieces, width}), used = b.div(b.add(count, b.index(b.chain() - 1)), b.index(b.chain()));
+    Value sums = b.allocateF32({pieces, width}), used = b.divideUp(count, b.chain());
     b.bound(used, pieces);
     b.rows(used, b.chain() * width, [&](Value piece) {
       Value first = b.mul(piece, b.index(b.chain())), size = b.min(b.index(b.chain()), b.sub(count, first));

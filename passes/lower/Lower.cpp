@@ -229,7 +229,7 @@ Value Lowering::total(Value memory, Value count) {
     return count ? fold(count, element) : fold(most, element);
   if (!count)
     count = index(most);
-  Value pieces = div(add(count, index(each - 1)), index(each));
+  Value pieces = divideUp(count, each);
   int64_t mostPieces = llvm::divideCeil(most, each);
   bound(pieces, mostPieces);
   Value sums = allocateF32({mostPieces});

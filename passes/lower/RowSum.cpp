@@ -158,7 +158,7 @@ SummedColumns RowSum::sum(Value begin, Value end, Value from, int64_t width) {
   }
   // What is before the row's first window, its windows, and what is behind them.
   Value size = b.index(b.chain());
-  Value first = b.div(b.add(begin, b.index(b.chain() - 1)), size), last = b.div(end, size);
+  Value first = b.divideUp(begin, b.chain()), last = b.div(end, size);
   Value hasSome = b.compare(arith::CmpIPredicate::slt, first, last);
   result.sums = addPositions(result.parts, result.sums, begin, b.select(hasSome, b.mul(first, size), end));
   result.sums = b.loop(first, last, 1, result.sums, [&](Value window, ValueRange before) -> Values {

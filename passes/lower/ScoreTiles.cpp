@@ -109,9 +109,8 @@ void ScoreSweep::storeRow(Value to, Value row, int64_t half, ValueRange sums) {
 void ScoreSweep::run(Value sumsTo) {
   SharedTile passing(b, columns, /*depthIsInner=*/true, /*isRight=*/false, kTileColumns, 8 * steps, columnCount,
                      b.index(width));
-  auto divideUp = [&](Value x) { return b.div(b.add(x, b.index(kRowsOfBlock - 1)), b.index(kRowsOfBlock)); };
   // A loop of one iteration would not stay a loop. The second block has no rows.
-  Value blocks = b.max(divideUp(rowCount), b.index(2));
+  Value blocks = b.max(b.divideUp(rowCount, kRowsOfBlock), b.index(2));
   b.bound(blocks, std::max<int64_t>(llvm::divideCeil(mostRows, kRowsOfBlock), 2));
   b.blocks(blocks, [&](Value block) {
     cores.emplace(b, /*bf16=*/false);

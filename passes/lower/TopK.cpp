@@ -131,8 +131,7 @@ void TopK::searchBlock(Value firstQuery, Value count, Value mine) {
 void TopK::run() {
   clear();
   Value numQueries = b.extent(queries, 0);
-  auto divideUp = [&](Value x, int64_t y) { return b.div(b.add(x, b.index(y - 1)), b.index(y)); };
-  Value numPieces = b.max(b.min(divideUp(numQueries, kFewQueries), b.index(kPieces)), b.index(1));
+  Value numPieces = b.max(b.min(b.divideUp(numQueries, kFewQueries), b.index(kPieces)), b.index(1));
   Value perPiece = b.div(b.add(numQueries, b.sub(numPieces, b.index(1))), numPieces);
   Value scratch = b.allocateF32({kPieces * kQueries, kItems});
   b.rows(numPieces, kMuchWork, [&](Value piece) {

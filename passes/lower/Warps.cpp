@@ -65,7 +65,7 @@ void Emitter::lanesOf(Value from, Value to, int64_t each, VectorBody body) {
 }
 
 void Emitter::lanePerElement(Value count, Body body) {
-  Value warps = div(add(count, index(kWarp - 1)), index(kWarp));
+  Value warps = divideUp(count, kWarp);
   if (auto most = bounds.find(count); most != bounds.end())
     bound(warps, llvm::divideCeil(most->second, kWarp));
   warpPerRow(warps, [&](Value warp) {
