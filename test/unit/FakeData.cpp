@@ -6,18 +6,11 @@
 #include "runtime/Commands.h"
 #include "runtime/Npy.h"
 
+#include <filesystem>
 #include <fstream>
 #include <sstream>
-#include <unistd.h>
 
 namespace tower::test {
-
-TemporaryFolder::TemporaryFolder() {
-  static int count = 0;
-  path = std::filesystem::temp_directory_path() /
-         ("tower-test-" + std::to_string(getpid()) + "-" + std::to_string(count++));
-  std::filesystem::create_directories(path);
-}
 
 FakeData::FakeData() {
   for (int32_t thing = 0; thing < things; ++thing)

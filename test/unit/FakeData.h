@@ -5,26 +5,14 @@
 #define TOWER_TEST_UNIT_FAKEDATA_H
 
 #include "runtime/tower_abi.h"
+#include "test/unit/TemporaryFolder.h"
 
 #include <cstdint>
-#include <filesystem>
 #include <string>
 #include <utility>
 #include <vector>
 
 namespace tower::test {
-
-/// A folder of its own, removed with everything in it at the end.
-class TemporaryFolder {
-public:
-  TemporaryFolder();
-  ~TemporaryFolder() { std::filesystem::remove_all(path); }
-  TemporaryFolder(const TemporaryFolder &) = delete;
-  std::string operator/(const std::string &name) const { return path / name; }
-
-private:
-  std::filesystem::path path;
-};
 
 using PairList = std::vector<std::pair<int32_t, int32_t>>;
 
