@@ -16,10 +16,6 @@ inline constexpr int64_t kVector = 4;
 /// arena, the tensors and the data are aligned to 64.
 bool rowsAreAligned(mlir::Value memory);
 
-/// What a vector of kVector elements is aligned to whose first one has a column divisible by kVector: else LLVM reads
-/// or writes them one by one.
-inline llvm::Align alignmentOf(mlir::Value memory) { return llvm::Align(rowsAreAligned(memory) ? 16 : 4); }
-
 /// What `count` neighbouring elements at a place are aligned to, as far as the place's last index tells by how it is
 /// made; `count` is a power of two.
 llvm::Align alignmentAt(mlir::Value memory, mlir::ValueRange at, int64_t count);

@@ -85,9 +85,7 @@ private:
 /// An element, or four in a row.
 Value Product::get(Value memory, ValueRange at, Type type) {
   auto vector = dyn_cast<VectorType>(type);
-  if (!vector)
-    return b.load(memory, at);
-  return vector::LoadOp::create(b, vector, memory, at, /*nontemporal=*/false, alignmentOf(memory));
+  return vector ? b.loadVector(vector, memory, at) : b.load(memory, at);
 }
 
 /// What becomes of one element or of four when their sums are complete.
@@ -104,7 +102,7 @@ void Product::finish(Value sum, Value i, Value j) {
   if (epilogue.gate)
     sum = b.select(b.compare(arith::CmpFPredicate::OGT, get(epilogue.gate, {i, j}, type), zero), sum, zero);
   if (isa<VectorType>(type))
-    vector::StoreOp::create(b, sum, c, ValueRange{i, j}, /*nontemporal=*/false, alignmentOf(c));
+    vector::StoreOp::create(b, sum, c, ValueRange{i, j}, /*nontemporal=*/false, alignmentAt(c, {i, j}, kVector));
   else
     memref::StoreOp::create(b, sum, c, ValueRange{i, j});
 }
