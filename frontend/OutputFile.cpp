@@ -10,18 +10,20 @@
 using namespace mlir;
 
 LogicalResult tower::writeOutput(StringRef path, function_ref<LogicalResult(llvm::raw_pwrite_stream &)> writer) {
+  // In memory first: not every file can seek, and a writer may fail.
+  SmallVector<char, 0> buffer;
+  llvm::raw_svector_ostream os(buffer);
+  return failed(writer(os)) ? failure() : writeOutput(path, StringRef(buffer.data(), buffer.size()));
+}
+
+LogicalResult tower::writeOutput(StringRef path, StringRef bytes) {
   std::string message;
   std::unique_ptr<llvm::ToolOutputFile> file = openOutputFile(path, &message);
   if (!file) {
     llvm::errs() << "error: " << message << "\n";
     return failure();
   }
-  // Streams that cannot seek get what was written to memory.
-  SmallVector<char, 0> buffer;
-  llvm::raw_svector_ostream os(buffer);
-  if (failed(writer(os)))
-    return failure();
-  file->os() << StringRef(buffer.data(), buffer.size());
+  file->os() << bytes;
   file->os().flush();
   if (file->os().has_error()) {
     llvm::errs() << "error: cannot write " << path << ": " << file->os().error().message() << "\n";

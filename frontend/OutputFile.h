@@ -12,6 +12,7 @@ namespace tower {
 /// Writes a file, which appears under its name only when it is whole; "-" is standard output.
 mlir::LogicalResult writeOutput(llvm::StringRef path,
                                 llvm::function_ref<mlir::LogicalResult(llvm::raw_pwrite_stream &)> writer);
+mlir::LogicalResult writeOutput(llvm::StringRef path, llvm::StringRef bytes);
 
 /// Whether a file could be written: said before minutes of work, and in better words than the linker's.
 mlir::LogicalResult checkOutput(llvm::StringRef path);
