@@ -2,16 +2,16 @@
 //
 // Writing a dataset so that nothing half-written is ever seen under its name.
 #include "frontend/DatasetFolder.h"
-#include "frontend/Npy.h"
+
+#include "runtime/Error.h"
+#include "runtime/Npy.h"
 
 #include <cerrno>
-#include <cstring>
+#include <cstdio>
 #include <fcntl.h>
 #include <filesystem>
-#include <fstream>
 #include <google/protobuf/text_format.h>
 #include <google/protobuf/util/json_util.h>
-#include <unistd.h>
 
 using namespace tower;
 namespace fs = std::filesystem;
@@ -44,7 +44,7 @@ data::Dataset tower::describe(const Imported &imported) {
 
 namespace {
 
-/// Writes file after file and keeps the first error.
+/// Writes file after file. Throws rt::Error.
 class FolderWriter {
 public:
   explicit FolderWriter(std::string folder) : folder(std::move(folder)) {}
@@ -53,35 +53,26 @@ public:
     std::error_code code;
     fs::create_directories(folder + name, code);
     if (code)
-      note(folder + name + ": cannot create: " + code.message());
+      throw rt::Error(folder + name + ": cannot be created: " + code.message());
   }
   template <typename T>
   void array(const std::string &name, const std::vector<T> &elements, const std::vector<int64_t> &shape) {
-    if (error.empty())
-      note(writeNpy(folder + name, elements, shape));
+    rt::writeNpy<T>(folder + name, elements, shape);
   }
   template <typename T> void array(const std::string &name, const std::vector<T> &elements) {
     array(name, elements, {static_cast<int64_t>(elements.size())});
   }
   /// `line(i)` is the text of line i.
   template <typename Line> void lines(const std::string &name, int64_t count, Line line) {
-    if (!error.empty())
-      return;
-    std::ofstream file(folder + name, std::ios::binary);
-    for (int64_t i = 0; i < count; ++i)
-      file << line(static_cast<size_t>(i)) << '\n';
-    file.close();
-    if (!file)
-      note(folder + name + ": cannot write: " + std::strerror(errno));
+    rt::replaceFile(folder + name, [&](rt::FileWriter &file) {
+      for (int64_t i = 0; i < count; ++i) {
+        file.write(line(static_cast<size_t>(i)));
+        file.write("\n");
+      }
+    });
   }
-
-  std::string error;
 
 private:
-  void note(const std::string &message) {
-    if (error.empty())
-      error = message;
-  }
   std::string folder; // ends in "/"
 };
 
@@ -101,7 +92,7 @@ static void writeColumn(FolderWriter &writer, const std::string &stem, const Imp
   }
 }
 
-static std::string writeFiles(const Imported &imported, const std::string &folder) {
+static void writeFiles(const Imported &imported, const std::string &folder) {
   FolderWriter writer(folder);
   writer.makeFolder("vocab");
   for (const auto &[name, vocabulary] : imported.vocabularies)
@@ -134,11 +125,10 @@ static std::string writeFiles(const Imported &imported, const std::string &folde
   options.preserve_proto_field_names = true;
   options.always_print_primitive_fields = true;
   if (!google::protobuf::util::MessageToJsonString(dataset, &json, options).ok())
-    return folder + "schema.json: cannot be made from the schema";
+    throw rt::Error(folder + "schema.json: cannot be made from the schema");
   writer.lines("schema.txtpb", 1,
                [&](size_t) { return "# proto-file: frontend/data.proto\n# proto-message: Dataset\n" + text; });
   writer.lines("schema.json", 1, [&](size_t) { return json; });
-  return writer.error;
 }
 
 std::string tower::writeDataset(const Imported &imported, const std::string &folder) {
@@ -156,7 +146,12 @@ std::string tower::writeDataset(const Imported &imported, const std::string &fol
   fs::create_directories(temporary, code);
   if (code)
     return temporary + ": cannot create: " + code.message();
-  std::string error = writeFiles(imported, temporary + "/");
+  std::string error;
+  try {
+    writeFiles(imported, temporary + "/");
+  } catch (const rt::Error &failure) {
+    error = failure.what();
+  }
   if (error.empty()) {
     // Exchanged in one step, so that there is always a whole dataset under the name.
     if (!exists)
@@ -167,17 +162,5 @@ std::string tower::writeDataset(const Imported &imported, const std::string &fol
       error = target + ": cannot put the new dataset there: " + code.message();
   }
   fs::remove_all(temporary, code);
-  return error;
-}
-
-std::string tower::replaceFile(const std::string &path, const std::string &text) {
-  std::string temporary = path + ".tmp";
-  std::ofstream file(temporary, std::ios::binary);
-  file << text;
-  file.close();
-  if (file && std::rename(temporary.c_str(), path.c_str()) == 0)
-    return "";
-  std::string error = path + ": cannot write: " + std::strerror(errno);
-  ::unlink(temporary.c_str());
   return error;
 }

@@ -20,9 +20,6 @@ data::Dataset describe(const Imported &imported);
 /// Print rows, vocabularies, shares of missing values, pairs, and what the most popular items draw.
 void printSummary(const Imported &imported, std::ostream &out);
 
-/// Write `text` to a temporary name beside `path`, then rename it. Returns an error's text, or "".
-std::string replaceFile(const std::string &path, const std::string &text);
-
 } // namespace tower
 
 #endif // TOWERC_FRONTEND_DATASETFOLDER_H

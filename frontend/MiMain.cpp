@@ -2,11 +2,11 @@
 //
 // `towerc data mi`: from a dataset's columns to mi.json and a report.
 #include "frontend/DataMain.h"
-#include "frontend/DatasetFolder.h"
-#include "frontend/DatasetSchema.h"
 #include "frontend/MutualInformation.h"
-#include "frontend/Npy.h"
 #include "frontend/Suggest.h"
+#include "runtime/Dataset.h"
+#include "runtime/Error.h"
+#include "runtime/File.h"
 
 #include <algorithm>
 #include <iomanip>
@@ -16,57 +16,18 @@
 
 using namespace tower;
 
-/// Read one column. Returns an error's text, or "".
-static std::string readFeature(const std::string &stem, const data::ColumnInfo &column, int64_t rows, int64_t numValues,
-                               DiscreteFeature &feature) {
-  std::vector<int64_t> shape;
-  auto wrongRows = [&](const std::string &path) {
-    return path + ": has " + std::to_string(shape[0]) + " rows, the schema says " + std::to_string(rows) +
-           "; import the data again";
-  };
-  auto outOfRange = [&](const std::string &path, const std::vector<int32_t> &ids) -> std::string {
-    for (size_t i = 0; i < ids.size(); ++i)
-      if (ids[i] < 0 || ids[i] >= numValues)
-        return path + ": element " + std::to_string(i) + " is " + std::to_string(ids[i]) + ", the vocabulary has " +
-               std::to_string(numValues) + " rows; import the data again";
-    return "";
-  };
-  std::string error;
-  if (column.kind() == data::DENSE) {
-    std::vector<float> numbers;
-    if (error = readNpy(stem + ".npy", 2, numbers, shape); !error.empty())
-      return error;
-    if (shape[0] != rows || shape[1] < 1)
-      return wrongRows(stem + ".npy");
-    feature = denseFeature(column.name(), numbers, shape[1]);
-    return "";
+static DiscreteFeature discrete(const rt::Column &column) {
+  auto copy = [](auto elements) { return std::vector(elements.begin(), elements.end()); };
+  auto numValues = static_cast<int32_t>(column.vocabularyRows);
+  switch (column.kind) {
+  case rt::ColumnKind::Single:
+    return singleFeature(column.name, copy(column.ids), numValues);
+  case rt::ColumnKind::Multi:
+    return multiFeature(column.name, copy(column.values), copy(column.offsets), numValues);
+  case rt::ColumnKind::Dense:
+    return denseFeature(column.name, copy(column.numbers), column.width);
   }
-  std::vector<int32_t> ids;
-  if (column.kind() == data::SINGLE) {
-    if (error = readNpy(stem + ".npy", 1, ids, shape); !error.empty())
-      return error;
-    if (shape[0] != rows)
-      return wrongRows(stem + ".npy");
-    if (error = outOfRange(stem + ".npy", ids); !error.empty())
-      return error;
-    feature = singleFeature(column.name(), std::move(ids), static_cast<int32_t>(numValues));
-    return "";
-  }
-  std::vector<int64_t> offsets;
-  if (error = readNpy(stem + ".values.npy", 1, ids, shape); !error.empty())
-    return error;
-  if (error = outOfRange(stem + ".values.npy", ids); !error.empty())
-    return error;
-  if (error = readNpy(stem + ".offsets.npy", 1, offsets, shape); !error.empty())
-    return error;
-  --shape[0];
-  if (shape[0] != rows)
-    return wrongRows(stem + ".offsets.npy");
-  if (offsets.front() != 0 || offsets.back() != static_cast<int64_t>(ids.size()) ||
-      !std::is_sorted(offsets.begin(), offsets.end()))
-    return stem + ".offsets.npy: offsets do not rise from 0 to the number of values; import the data again";
-  feature = multiFeature(column.name(), ids, offsets, static_cast<int32_t>(numValues));
-  return "";
+  __builtin_unreachable();
 }
 
 static void printMatrix(const std::vector<DiscreteFeature> &features, const MiMatrix &matrix, const char *title) {
@@ -108,19 +69,10 @@ static void printMasks(const std::vector<DiscreteFeature> &features, const MiMat
                 << " information: it is hardly ever shown\n";
 }
 
-static std::string measureEntity(const std::string &folder, const data::Dataset &dataset,
-                                 const data::EntityInfo &entity) {
+static void measureEntity(const std::string &folder, const rt::Entity &entity) {
   std::vector<DiscreteFeature> features;
-  for (const data::ColumnInfo &column : entity.columns()) {
-    int64_t numValues = 0;
-    for (const data::VocabularyInfo &vocabulary : dataset.vocabularies())
-      if (vocabulary.name() == column.vocabulary())
-        numValues = vocabulary.rows();
-    std::string error = readFeature(folder + entity.name() + "/" + column.name(), column, entity.rows(), numValues,
-                                    features.emplace_back());
-    if (!error.empty())
-      return error;
-  }
+  for (const rt::Column &column : entity.columns)
+    features.push_back(discrete(column));
   unsigned threads = std::clamp(std::thread::hardware_concurrency(), 1u, 16u);
   MutualInformation information = mutualInformation(features, static_cast<int>(threads));
 
@@ -131,11 +83,10 @@ static std::string measureEntity(const std::string &folder, const data::Dataset 
   json["plugin"] = information.plugin;
   json["shuffled"] = information.shuffled;
   json["corrected"] = information.corrected;
-  std::string path = folder + entity.name() + "/mi.json";
-  if (std::string error = replaceFile(path, json.dump(1) + "\n"); !error.empty())
-    return error;
+  std::string path = folder + "/" + entity.name + "/mi.json";
+  rt::replaceFile(path, [&](rt::FileWriter &file) { file.write(json.dump(1) + "\n"); });
 
-  std::cout << entity.name() << ": " << entity.rows() << " rows, " << features.size() << " features\n";
+  std::cout << entity.name << ": " << entity.rows << " rows, " << features.size() << " features\n";
   printMatrix(features, information.plugin, "plug-in mutual information in nats (diagonal: entropy):");
   printMatrix(features, information.corrected, "less the mean over 5 shuffles:");
   if (features.size() >= 3) {
@@ -145,7 +96,20 @@ static std::string measureEntity(const std::string &folder, const data::Dataset 
     std::cout << "no masks: correlated masking takes 3 features or more\n";
   }
   std::cout << "wrote " << path << "\n";
-  return "";
+}
+
+static void measure(const std::string &folder, std::vector<std::string> names) {
+  rt::Dataset dataset(folder);
+  if (names.empty())
+    names.push_back(dataset.itemEntity());
+  std::vector<std::string> known;
+  for (const rt::Entity &entity : dataset.entities())
+    known.push_back(entity.name);
+  for (const std::string &name : names)
+    if (std::find(known.begin(), known.end(), name) == known.end())
+      throw rt::Error(dataset.folder() + ": no entity is called \"" + name + "\"" + didYouMean(name, known));
+  for (const std::string &name : names)
+    measureEntity(dataset.folder(), dataset.entity(name));
 }
 
 int tower::miMain(int argc, char **argv) {
@@ -169,32 +133,10 @@ int tower::miMain(int argc, char **argv) {
     std::cerr << "error: data mi needs a dataset's folder; see towerc data --help\n";
     return 2;
   }
-  if (!folder.ends_with('/'))
-    folder += '/';
-
-  SpecDiagnostics diagnostics;
-  std::optional<data::Dataset> dataset = readDatasetSchema(folder, diagnostics);
-  if (!dataset) {
-    diagnostics.print(std::cerr);
-    return 1;
-  }
-  if (names.empty())
-    names.push_back(dataset->item_entity());
-  std::string error;
-  for (size_t i = 0; i < names.size() && error.empty(); ++i) {
-    auto entity = std::find_if(dataset->entities().begin(), dataset->entities().end(),
-                               [&](const data::EntityInfo &info) { return info.name() == names[i]; });
-    if (entity == dataset->entities().end()) {
-      std::vector<std::string> known;
-      for (const data::EntityInfo &info : dataset->entities())
-        known.push_back(info.name());
-      error = folder + "schema.txtpb: no entity is called \"" + names[i] + "\"" + didYouMean(names[i], known);
-    } else {
-      error = measureEntity(folder, *dataset, *entity);
-    }
-  }
-  if (!error.empty()) {
-    std::cerr << "error: " << error << "\n";
+  try {
+    measure(folder, std::move(names));
+  } catch (const rt::Error &error) {
+    std::cerr << "error: " << error.what() << "\n";
     return 1;
   }
   return 0;

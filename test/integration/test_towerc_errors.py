@@ -107,6 +107,6 @@ class Data(Towerc):
     def test_files_that_are_not_there(self):
         self.refused(1, 'none: error: cannot be opened', 'data', 'import',
                      'none', '--out', 'made')
-        self.refused(1, 'is not there', 'data', 'mi', 'none')
+        self.refused(1, 'none: is not a dataset', 'data', 'mi', 'none')
         self.refused(1, 'nobody', 'data', 'mi', data('numbers'), '--entity',
                      'nobody')

@@ -2,7 +2,6 @@
 //
 // The formats that datasets are made of: text, TFRecord, .npy, and MD5.
 #include "frontend/Md5.h"
-#include "frontend/Npy.h"
 #include "frontend/RowReader.h"
 #include "frontend/TfRecord.h"
 #include "frontend/VocabularyBuilder.h"
@@ -210,38 +209,6 @@ TEST(TfRecord, DamageIsFound) {
             "a.tfrecord:record 1: error: the file ends inside a record; copy or write it again");
   EXPECT_EQ(firstError("a.tfrecord", tfRecord("\xff\xff")),
             "a.tfrecord:record 1: error: the record is not a tf.Example; serialize tf.train.Example messages");
-}
-
-TEST(Npy, WhatIsWrittenIsReadBack) {
-  test::TemporaryFolder folder;
-  std::vector<float> data = {1, 2, 3, 4, 5, 6}, read;
-  std::vector<int64_t> shape;
-  EXPECT_EQ(writeNpy(folder.path("a.npy"), data, {3, 2}), "");
-  std::string bytes = folder.read("a.npy");
-  EXPECT_EQ(bytes.size() % 64, 24u); // a header padded to 64 bytes, then 24 of elements
-  EXPECT_NE(bytes.find("{'descr': '<f4', 'fortran_order': False, 'shape': (3, 2), }"), std::string::npos);
-  EXPECT_EQ(readNpy(folder.path("a.npy"), 2, read, shape), "");
-  EXPECT_EQ(read, data);
-  EXPECT_EQ(shape, (std::vector<int64_t>{3, 2}));
-  std::vector<int64_t> empty, emptyRead;
-  EXPECT_EQ(writeNpy(folder.path("b.npy"), empty, {0}), "");
-  EXPECT_EQ(readNpy(folder.path("b.npy"), 1, emptyRead, shape), "");
-  EXPECT_TRUE(emptyRead.empty());
-}
-
-TEST(Npy, WrongFilesAreRefused) {
-  test::TemporaryFolder folder;
-  std::vector<int32_t> data = {1, 2, 3}, read;
-  std::vector<int64_t> shape, wide;
-  std::string path = folder.path("a.npy");
-  ASSERT_EQ(writeNpy(path, data, {3}), "");
-  EXPECT_NE(readNpy(path, 1, wide, shape).find("the element type is not <i8"), std::string::npos);
-  EXPECT_EQ(readNpy(path, 2, read, shape), path + ": the array has 1 dimensions instead of 2");
-  std::string bytes = folder.read("a.npy");
-  folder.write("a.npy", bytes.substr(0, bytes.size() - 1));
-  EXPECT_EQ(readNpy(path, 1, read, shape), path + ": holds 11 bytes of elements, which its shape does not fit");
-  folder.write("a.npy", "text");
-  EXPECT_EQ(readNpy(path, 1, read, shape), path + ": not a .npy file of version 1.0; write it with numpy.save");
 }
 
 TEST(Vocabulary, IsOrderedByCountThenBytes) {

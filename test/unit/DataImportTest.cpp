@@ -4,15 +4,17 @@
 #include "frontend/DataMain.h"
 #include "frontend/DatasetFolder.h"
 #include "frontend/DatasetSchema.h"
-#include "frontend/Npy.h"
+#include "runtime/Npy.h"
 #include "test/unit/TemporaryFolder.h"
 
 #include <algorithm>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 #include <numeric>
 
 using namespace tower;
+using testing::ElementsAre;
 
 namespace {
 
@@ -338,15 +340,9 @@ TEST(DataImport, WritesADatasetAndSaysWhatIsInIt) {
                      files.path("ds/") + "\n");
   EXPECT_EQ(files.read("ds/vocab/kind.txt"), "\ngame\ntool\n");
   EXPECT_EQ(files.read("ds/app/keys.txt"), "a\nb\nc\nd\n");
-  Ids ids;
-  std::vector<int64_t> shape;
-  EXPECT_EQ(readNpy(files.path("ds/app/words.values.npy"), 1, ids, shape), "");
-  EXPECT_EQ(ids, (Ids{1, 2, 1, 2}));
-  std::vector<float> numbers;
-  EXPECT_EQ(readNpy(files.path("ds/app/size.npy"), 2, numbers, shape), "");
-  EXPECT_EQ(shape, (std::vector<int64_t>{4, 2}));
-  EXPECT_EQ(readNpy(files.path("ds/pairs/test.item.npy"), 1, ids, shape), "");
-  EXPECT_EQ(ids, (Ids{3}));
+  EXPECT_THAT(rt::NpyFile(files.path("ds/app/words.values.npy")).as<int32_t>({4}), ElementsAre(1, 2, 1, 2));
+  EXPECT_EQ(rt::NpyFile(files.path("ds/app/size.npy")).as<float>({4, 2}).size(), 8u);
+  EXPECT_THAT(rt::NpyFile(files.path("ds/pairs/test.item.npy")).as<int32_t>({1}), ElementsAre(3));
   EXPECT_TRUE(files.has("ds/pairs/train.weight.npy"));
   EXPECT_TRUE(files.has("ds/pairs/validation.time.npy"));
 

@@ -73,6 +73,9 @@ TEST(Npy, ReadsWhatItWrites) {
   TemporaryFolder folder;
   std::vector<float> numbers = {1, 2, 3, 4, 5, 6};
   writeNpy<float>(folder / "a.npy", numbers, {3, 2});
+  std::string bytes = folder.read("a.npy");
+  EXPECT_EQ(bytes.size() % 64, 24u); // a header padded to 64 bytes, then 24 of elements
+  EXPECT_THAT(bytes, HasSubstr("{'descr': '<f4', 'fortran_order': False, 'shape': (3, 2), }"));
   NpyFile file(folder / "a.npy");
   EXPECT_EQ(file.type(), ElementType::F32);
   EXPECT_EQ(file.shape(), (std::vector<int64_t>{3, 2}));
@@ -83,6 +86,8 @@ TEST(Npy, ReadsWhatItWrites) {
               }),
               HasSubstr("a.npy: holds float32 of shape (3, 2), but int32 of shape (3, 2) is expected"));
   EXPECT_THAT(messageOf([&] { file.as<float>({6}); }), HasSubstr("float32 of shape (6,) is expected"));
+  writeNpy<int64_t>(folder / "b.npy", {}, {0});
+  EXPECT_TRUE(NpyFile(folder / "b.npy").as<int64_t>({0}).empty());
 }
 
 TEST(Npy, ReadsVersionTwo) {

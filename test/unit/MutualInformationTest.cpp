@@ -179,10 +179,10 @@ TEST(DataMi, WritesMatricesAndWarns) {
   EXPECT_NEAR(json["corrected"][0][1], double(json["plugin"][0][1]) - double(json["shuffled"][0][1]), 1e-12);
 
   EXPECT_EQ(run({"mi", data, "--entity", "items"}, 1),
-            "error: " + data + "/schema.txtpb: no entity is called \"items\"; did you mean \"item\"?\n");
+            "error: " + data + ": no entity is called \"items\"; did you mean \"item\"?\n");
   EXPECT_EQ(run({"mi"}, 2), "error: data mi needs a dataset's folder; see towerc data --help\n");
   std::filesystem::remove(data + "/item/b.npy");
-  EXPECT_EQ(run({"mi", data}, 1), "error: " + data + "/item/b.npy: cannot open: No such file or directory\n");
+  EXPECT_EQ(run({"mi", data}, 1), "error: " + data + "/item/b.npy: cannot be opened: No such file or directory\n");
   out = run({"mi", folder.path("none")}, 1);
-  EXPECT_TRUE(out.starts_with(folder.path("none") + "/schema.txtpb: error: is not there; ")) << out;
+  EXPECT_TRUE(out.starts_with("error: " + folder.path("none") + ": is not a dataset: ")) << out;
 }
