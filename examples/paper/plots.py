@@ -26,8 +26,13 @@ def style(arms):
             for number, arm in enumerate(arms)}
 
 
+def legend_beside(axis):
+    """Arms are too many to find room among their lines."""
+    axis.legend(fontsize=7, loc="center left", bbox_to_anchor=(1.01, 0.5), handlelength=3, frameon=False)
+
+
 def learning_curves(study, percent, folder):
-    figure, axes = pyplot.subplots(1, 2, figsize=(9, 3.8))
+    figure, axes = pyplot.subplots(1, 2, figsize=(11, 3.8))
     looks = style(study.plan.arms)
     for axis, metric in zip(axes, ("recall@50", "tail_recall@50")):
         for arm in study.plan.arms:
@@ -37,7 +42,7 @@ def learning_curves(study, percent, folder):
                       label=ARMS[arm].title, marker=".", **looks[arm])
         axis.set_xlabel("step")
         axis.set_title(f"validation {metric.replace('_', ' ')}")
-    axes[1].legend(fontsize=6.5)
+    legend_beside(axes[1])
     name = f"curves-{percent}.svg"
     save(figure, os.path.join(folder, name))
     return name
@@ -45,7 +50,7 @@ def learning_curves(study, percent, folder):
 
 def gains(study, percent, folder):
     """Recall@50 of each arm less that of none, by decile of the item's training pairs."""
-    figure, axis = pyplot.subplots(figsize=(8, 3.8))
+    figure, axis = pyplot.subplots(figsize=(10, 3.8))
     looks = style(study.plan.arms)
     names = [f"{low}" if low == high else f"{low}-{high}" for low, high in study.decile_counts]
     for arm in study.plan.arms:
@@ -53,10 +58,10 @@ def gains(study, percent, folder):
             difference = study.gains[percent, arm] - study.gains[percent, "none"]
             axis.plot(range(len(names)), difference[:len(names)], label=ARMS[arm].title, marker=".", **looks[arm])
     axis.axhline(0, color="black", linewidth=0.8)
-    axis.set_xticks(range(len(names)), names)
+    axis.set_xticks(range(len(names)), names, fontsize=7)
     axis.set_xlabel("training pairs of the item (each part: a tenth of the test pairs)")
     axis.set_ylabel("recall@50 less that of none")
-    axis.legend(fontsize=6.5, ncols=2)
+    legend_beside(axis)
     name = f"gains-{percent}.svg"
     save(figure, os.path.join(folder, name))
     return name
