@@ -59,24 +59,22 @@ def points(study, percent):
     return lines
 
 
-def listed(texts):
-    return texts[0] if len(texts) == 1 else ", ".join(texts[:-1]) + " and " + texts[-1]
-
-
 def summary(study):
     """One paragraph."""
-    sentences = []
+    found = {}  # verdict: {claim: slices where it is that}
     for percent in study.plan.slices:
-        by_verdict = {value: [] for value in WORDS}
-        for text, found, _, _ in claims(study, percent):
-            by_verdict[found].append(f'"{text}"')
-        part = [f"{listed(texts)} {'was' if len(texts) == 1 else 'were'} {word}" for texts, word in (
-            (by_verdict[1], "reproduced"), (by_verdict[-1], "not reproduced, but found the other way round"),
-            (by_verdict[0], "neither shown nor refuted")) if texts]
-        if part:
-            sentences.append(f"With {percent} % of the training pairs, on tail recall@50, " + "; ".join(part) + ".")
-    sentences += [text for text in (sparse(study), rare(study)) if text]
-    return " ".join(sentences)
+        for text, value, _, _ in claims(study, percent):
+            found.setdefault(value, {}).setdefault(text, []).append(f"{percent} %")
+    sentences = []
+    for value, word in ((1, "Reproduced"), (-1, "Not reproduced, but found the other way round"),
+                        (0, "Neither shown nor refuted")):
+        if value in found:
+            listed = "; ".join(f'"{text}" ({" and ".join(slices)})' for text, slices in found[value].items())
+            sentences.append(f"{word}: {listed}.")
+    if not sentences:
+        return ""
+    sentences.insert(0, "On tail recall@50, with these shares of the training pairs:")
+    return " ".join(sentences + [text for text in (sparse(study), rare(study)) if text])
 
 
 def sparse(study):
