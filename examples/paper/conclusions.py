@@ -73,7 +73,7 @@ def summary(study):
             sentences.append(f"{word}: {listed}.")
     if not sentences:
         return ""
-    sentences.insert(0, "On tail recall@50, with these shares of the training pairs:")
+    sentences.insert(0, "All on tail recall@50, in brackets with which share of the training pairs.")
     return " ".join(sentences + [text for text in (sparse(study), rare(study)) if text])
 
 
