@@ -41,6 +41,17 @@ def run(*command, **options):
     return subprocess.run(command, capture_output=True, text=True, **options)
 
 
+def loading_libraries():
+    """The environment of a Python that loads what --emit=lib makes: a
+    sanitizer's runtime has to come first."""
+    if not SANITIZED:
+        return None
+    asan = run(os.environ['CC'], '-print-file-name=libasan.so').stdout.strip()
+    # What Python never frees is no leak of ours.
+    options = os.environ.get('ASAN_OPTIONS', '') + ':detect_leaks=0'
+    return {**os.environ, 'LD_PRELOAD': asan, 'ASAN_OPTIONS': options}
+
+
 class Case(unittest.TestCase):
     """A test with a folder of its own, `folder`."""
 

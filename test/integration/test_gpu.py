@@ -8,7 +8,8 @@ import tarfile
 
 import numpy as np
 
-from harness import ROOT, TOWERC, Case, built, data, spec
+from harness import (ROOT, TOWERC, Case, built, data, loading_libraries,
+                     spec)
 from test_processors import tensors
 
 BOTH = ('numbers', 'two_ssl')
@@ -156,7 +157,8 @@ class Gpu(Case):
         model = (spec('numbers'), '--data', data('numbers'))
         self.succeeds(sys.executable, os.path.join(ROOT, 'test/gpu/bundle'),
                       '--towerc', TOWERC, '--spec', model[0], *model[1:],
-                      '--batches', '16', '--models', '1', '--out', archive)
+                      '--batches', '16', '--models', '1', '--out', archive,
+                      env=loading_libraries())
         with tarfile.open(archive) as file:
             file.extractall(self.folder)
         oracle = self.path('towerc-gpu', 'oracle')
