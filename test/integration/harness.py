@@ -46,10 +46,10 @@ def loading_libraries():
     sanitizer's runtime has to come first."""
     if not SANITIZED:
         return None
-    asan = run(os.environ['CC'], '-print-file-name=libasan.so').stdout.strip()
     # What Python never frees is no leak of ours.
     options = os.environ.get('ASAN_OPTIONS', '') + ':detect_leaks=0'
-    return {**os.environ, 'LD_PRELOAD': asan, 'ASAN_OPTIONS': options}
+    return {**os.environ, 'LD_PRELOAD': os.environ['SANITIZER_RUNTIME'],
+            'ASAN_OPTIONS': options}
 
 
 class Case(unittest.TestCase):
