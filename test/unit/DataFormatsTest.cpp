@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// The formats that datasets are made of: text, TFRecord, .npy, and MD5.
+// The formats that datasets are made of: text, TFRecord, vocabularies, and MD5.
 #include "frontend/Md5.h"
 #include "frontend/RowReader.h"
 #include "frontend/TfRecord.h"

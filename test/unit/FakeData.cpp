@@ -89,11 +89,4 @@ Outcome runProgram(const tower_program_v1 &program, const std::vector<std::strin
   return {code, out.str(), err.str()};
 }
 
-std::string readFile(const std::string &path) {
-  std::ifstream in(path, std::ios::binary);
-  std::ostringstream out;
-  out << in.rdbuf();
-  return out.str();
-}
-
 } // namespace tower::test

@@ -37,8 +37,6 @@ Outcome runProgram(const tower_program_v1 &program, const std::vector<std::strin
                    const std::string &input = "");
 Outcome runFake(const std::vector<std::string> &arguments, const std::string &input = "");
 
-std::string readFile(const std::string &path);
-
 } // namespace tower::test
 
 #endif // TOWER_TEST_UNIT_FAKEDATA_H

@@ -59,7 +59,7 @@ protected:
     return std::system((line + " 2>/dev/null").c_str());
   }
   std::string file(const std::string &name) { return folder / (name + ".safetensors"); }
-  std::string bytes(const std::string &name) { return readFile(file(name)); }
+  std::string bytes(const std::string &name) { return folder.read(name + ".safetensors"); }
 
   TemporaryFolder folder;
   std::string path;
@@ -212,7 +212,7 @@ TEST_F(Train, AStepAllocatesNothingAndMakesNoSystemCall) {
          command("m", {"--overwrite", "--steps", "1000", "--validate-every", "1000", "--threads", threads}))
       line += " '" + argument + "'";
     EXPECT_EQ(std::system((line + " 2>'" + (folder / "said") + "'").c_str()), 0);
-    EXPECT_EQ(readFile(folder / "said"), "watched 500 steps: 0 allocations\n");
+    EXPECT_EQ(folder.read("said"), "watched 500 steps: 0 allocations\n");
   }
 }
 
@@ -301,7 +301,7 @@ TEST_F(Train, WithoutValidationPairsThereIsNoBest) {
 
 TEST_F(Train, MetricsHoldLossesRatesAndValidation) {
   ASSERT_EQ(train("m", {"--steps", "6", "--validate-every", "3", "--metrics", folder / "metrics"}).code, 0);
-  std::istringstream lines(readFile(folder / "metrics/train.jsonl"));
+  std::istringstream lines(folder.read("metrics/train.jsonl"));
   std::vector<nlohmann::json> found;
   for (std::string line; std::getline(lines, line);)
     found.push_back(nlohmann::json::parse(line));
